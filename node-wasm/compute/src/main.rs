@@ -1,2 +1,23 @@
-//! main
+//! The compute worker of a tab: the engine behind `postMessage`.
+//! It never hears of peers, and never touches the page.
+
+#[cfg(target_arch = "wasm32")]
+mod chunks;
+#[cfg(target_arch = "wasm32")]
+mod desk;
+#[cfg(target_arch = "wasm32")]
+mod failure;
+#[cfg(target_arch = "wasm32")]
+mod library;
+#[cfg(target_arch = "wasm32")]
+mod port;
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    console_error_panic_hook::set_once();
+    port::listen(desk::Desk::default());
+}
+
+/// The worker exists in browsers only; natively the engine's examples do the same work.
+#[cfg(not(target_arch = "wasm32"))]
 fn main() {}

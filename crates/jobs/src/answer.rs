@@ -1,0 +1,60 @@
+//! Answers of the worker.
+//! Nothing here says who asked.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// What the worker says about request `id`: any number of updates, then one end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Told {
+    pub id: u64,
+    pub update: Update,
+}
+
+/// News of a request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Update {
+    /// The worker listens; said once, with id 0, before anything else.
+    Ready,
+    /// Bytes of a stage so far.
+    Loading { loaded_bytes: u64, total_bytes: u64 },
+    /// The end, as asked.
+    Done(Answer),
+    /// The end, otherwise.
+    Failed(Failure),
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Answer {
+    Model(ModelFacts),
+    Stage { backend: String, tokens_per_s: f32, weight_bytes: u64 },
+    Ids(Vec<u32>),
+    Text(String),
+    Stepped { hidden: ByteBuf, sampled: Vec<u32>, compute_ms: f32 },
+    Nothing,
+}
+
+/// What the page must know of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelFacts {
+    pub model: String,
+    pub layers: u32,
+    pub d_model: u32,
+    pub vocabulary: u32,
+    /// Positions that the model was trained for.
+    pub context: u32,
+    /// Ids that end an answer.
+    pub end_ids: Vec<u32>,
+    /// Bytes of one position in the KV cache of one layer.
+    pub kv_bytes_per_layer: u32,
+    /// Whether the file carries a chat template.
+    pub has_template: bool,
+}
+
+/// Why a request failed: a code of the contract and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub code: String,
+    pub message: String,
+}

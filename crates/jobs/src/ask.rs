@@ -1,0 +1,100 @@
+//! Questions from the page.
+//! Nothing here says how they are answered.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+/// One question. Its answer carries the same id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request {
+    pub id: u64,
+    pub ask: Ask,
+}
+
+/// What can be asked. Models are named by their manifest id (64 hexadecimal digits).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Ask {
+    /// Fetch a model's manifest and header and keep them; answered by `Answer::Model`.
+    OpenModel { model: String, origin: String },
+    /// Load layers `first..end` (with the embedding if `first` is 0, with the head if `end` is
+    /// the last); `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
+    LoadStage { stage: u64, model: String, first: u32, end: u32, backend: Backend },
+    /// Forget a stage and all its sessions.
+    DropStage { stage: u64 },
+    /// Token ids of a prompt; answered by `Answer::Ids`.
+    Encode { model: String, prompt: Prompt },
+    /// Text of more ids of one answer; what is not yet whole UTF-8 waits for the next call.
+    Decode { model: String, decoder: u64, ids: Vec<u32>, last: bool },
+    /// Reserve a KV cache.
+    OpenKv { stage: u64, session: u64, max_positions: u32 },
+    /// Free a KV cache.
+    CloseKv { stage: u64, session: u64 },
+    /// Compute positions `first_position..` of a session; answered by `Answer::Stepped`.
+    Step { stage: u64, session: u64, first_position: u32, input: StepInput, want: StepWant },
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Backend {
+    /// A GPU that is worth it, else the CPU.
+    #[default]
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+/// What to turn into ids.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Prompt {
+    /// Text as it is, after BOS where the model says so.
+    Raw(String),
+    /// A conversation, by the model's chat template; without one, the last message raw.
+    Chat(Vec<ChatMessage>),
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatMessage {
+    pub role: String,
+    pub content: String,
+}
+
+/// What a stage starts from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum StepInput {
+    /// Token ids, for the stage with the embedding.
+    Tokens(Vec<u32>),
+    /// Hidden states `[n, d_model]` as they came over the wire.
+    Hidden { wire: Wire, bytes: ByteBuf },
+}
+
+/// What a step is for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum StepWant {
+    /// Hidden states `[n, d_model]` in this wire type.
+    Hidden(Wire),
+    /// One sampled id for each of the last `count` positions.
+    Sample { count: u32, sampling: Sampling },
+    /// Only the KV cache.
+    Nothing,
+}
+
+/// How hidden states travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wire {
+    #[default]
+    F32,
+    F16,
+    Q8,
+}
+
+/// How the head chooses. Temperature 0 is greedy.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    pub temperature: f32,
+    pub top_k: u32,
+    pub top_p: f32,
+    pub min_p: f32,
+    pub repeat_penalty: f32,
+    pub seed: u64,
+}

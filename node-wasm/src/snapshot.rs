@@ -1,0 +1,95 @@
+//! What the screen sees of the node: plain data, taken at one moment.
+//! The page never reaches behind it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Snapshot {
+    pub connection: Connection,
+    /// Why we are not online, in words.
+    pub reason: Option<String>,
+    /// Our address in the mesh, for this tab.
+    pub peer_id: Option<String>,
+    /// Who we are, across tabs.
+    pub node_id: Option<String>,
+    pub swarm: Option<SwarmInfo>,
+    pub models: Vec<ModelInfo>,
+    pub workers: Vec<WorkerInfo>,
+    pub lend: LendState,
+}
+
+/// Our thread to the relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    #[default]
+    Offline,
+    Connecting,
+    Online,
+}
+
+/// A swarm, by id and name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SwarmInfo {
+    pub id: String,
+    pub name: String,
+}
+
+/// A model that the relay publishes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    pub id: String,
+    pub name: String,
+    pub architecture: String,
+    pub layers: u32,
+    pub bytes: u64,
+    #[serde(default)]
+    pub license: Option<String>,
+}
+
+/// A peer that lends layers `first..end` of a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct WorkerInfo {
+    pub peer: String,
+    pub model: String,
+    pub first: u32,
+    pub end: u32,
+    pub backend: String,
+    pub tokens_per_s: f32,
+}
+
+/// What we lend.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct LendState {
+    pub state: Lending,
+    /// Why it is paused or failed.
+    pub reason: Option<String>,
+    pub model: Option<String>,
+    pub first: u32,
+    pub end: u32,
+    pub loaded_bytes: u64,
+    pub total_bytes: u64,
+    pub gave: Gave,
+}
+
+/// The state word of the contract.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lending {
+    #[default]
+    Off,
+    Loading,
+    Ready,
+    Working,
+    Paused,
+    Error,
+}
+
+/// What this tab gave since it opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Gave {
+    pub jobs: u64,
+    pub tokens: u64,
+    pub bytes: u64,
+}

@@ -1,0 +1,164 @@
+//! The page's end of the compute worker: asks, and hands answers to whoever asked.
+//! It starts the worker at the first question, so that nobody downloads an engine for nothing.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use jobs::{Answer, Ask, Request, Told, Update};
+use serde::Serialize as _;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{ErrorEvent, MessageEvent, WorkerOptions, WorkerType};
+
+use crate::error::{Error, thrown};
+
+/// Where the build puts the worker.
+const WORKER_URL: &str = "/compute_loader.js";
+
+/// A compute worker. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Worker {
+    shared: Rc<RefCell<Shared>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    running: Option<Running>,
+    last_id: u64,
+    waiting: HashMap<u64, Waiting>,
+}
+
+struct Running {
+    worker: web_sys::Worker,
+    /// Questions asked before the worker said that it listens: a message posted earlier would
+    /// find no handler and be lost.
+    until_ready: Option<Vec<JsValue>>,
+    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_error: Closure<dyn FnMut(ErrorEvent)>,
+}
+
+struct Waiting {
+    answer: oneshot::Sender<Result<Answer, Error>>,
+    progress: Option<Box<dyn FnMut(u64, u64)>>,
+}
+
+impl Worker {
+    /// Asks, and waits for the end.
+    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
+        self.ask_with(ask, None).await
+    }
+
+    /// Asks, hears of the bytes as they arrive, and waits for the end.
+    pub(crate) async fn ask_with(
+        &self,
+        ask: Ask,
+        progress: Option<Box<dyn FnMut(u64, u64)>>,
+    ) -> Result<Answer, Error> {
+        let (sender, answer) = oneshot::channel();
+        self.post(ask, Waiting { answer: sender, progress })?;
+        answer.await.unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
+    }
+
+    /// Ends the worker at once: whatever it computed stops here.
+    pub(crate) fn stop(&self) {
+        let mut shared = self.shared.borrow_mut();
+        if let Some(running) = shared.running.take() {
+            running.worker.set_onmessage(None);
+            running.worker.set_onerror(None);
+            running.worker.terminate();
+        }
+        shared.waiting.clear();
+    }
+
+    fn post(&self, ask: Ask, waiting: Waiting) -> Result<(), Error> {
+        let mut shared = self.shared.borrow_mut();
+        if shared.running.is_none() {
+            shared.running = Some(start(&self.shared)?);
+        }
+        shared.last_id += 1;
+        let id = shared.last_id;
+        let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
+        let message = Request { id, ask }
+            .serialize(&serializer)
+            .map_err(|e| Error::internal(format!("a question to the compute worker: {e}")))?;
+        let Some(running) = &mut shared.running else { return Ok(()) };
+        match &mut running.until_ready {
+            Some(queue) => queue.push(message),
+            None => send(&running.worker, &message)?,
+        }
+        shared.waiting.insert(id, waiting);
+        Ok(())
+    }
+}
+
+fn send(worker: &web_sys::Worker, message: &JsValue) -> Result<(), Error> {
+    worker.post_message(message).map_err(|e| Error::internal(format!("the compute worker: {}", thrown(&e))))
+}
+
+fn start(shared: &Rc<RefCell<Shared>>) -> Result<Running, Error> {
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = web_sys::Worker::new_with_options(WORKER_URL, &options)
+        .map_err(|e| Error::internal(format!("the compute worker does not start: {}", thrown(&e))))?;
+    let weak = Rc::downgrade(shared);
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let Some(shared) = weak.upgrade() else { return };
+        match serde_wasm_bindgen::from_value::<Told>(event.data()) {
+            Ok(told) => hear(&shared, told),
+            Err(error) => tracing::error!(%error, "the compute worker said something unknown"),
+        }
+    });
+    let weak = Rc::downgrade(shared);
+    let on_error = Closure::<dyn FnMut(ErrorEvent)>::new(move |event: ErrorEvent| {
+        let Some(shared) = weak.upgrade() else { return };
+        // The worker is unusable after a panic: everybody who waits is told, and the next
+        // question starts a fresh one.
+        let (running, waiting) = {
+            let mut shared = shared.borrow_mut();
+            (shared.running.take(), std::mem::take(&mut shared.waiting))
+        };
+        let message = format!("the compute worker failed: {}", event.message());
+        for (_, waiting) in waiting {
+            let _ = waiting.answer.send(Err(Error::new("device_lost", message.clone())));
+        }
+        if let Some(running) = running {
+            running.worker.terminate();
+        }
+    });
+    worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+    Ok(Running { worker, until_ready: Some(Vec::new()), _on_message: on_message, _on_error: on_error })
+}
+
+fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
+    let end = match told.update {
+        Update::Ready => {
+            if let Some(running) = &mut shared.borrow_mut().running {
+                for message in running.until_ready.take().into_iter().flatten() {
+                    if let Err(error) = send(&running.worker, &message) {
+                        tracing::error!(%error, "a question was not delivered");
+                    }
+                }
+            }
+            return;
+        }
+        Update::Loading { loaded_bytes, total_bytes } => {
+            let progress = shared.borrow_mut().waiting.get_mut(&told.id).and_then(|w| w.progress.take());
+            if let Some(mut progress) = progress {
+                progress(loaded_bytes, total_bytes);
+                if let Some(waiting) = shared.borrow_mut().waiting.get_mut(&told.id) {
+                    waiting.progress = Some(progress);
+                }
+            }
+            return;
+        }
+        Update::Done(answer) => Ok(answer),
+        Update::Failed(failure) => Err(Error::from_code(&failure.code, failure.message)),
+    };
+    let waiting = shared.borrow_mut().waiting.remove(&told.id);
+    if let Some(waiting) = waiting {
+        let _ = waiting.answer.send(end);
+    }
+}
