@@ -1,1 +1,13 @@
-//! node
+//! node: what to do next, decided from what happened, without ever touching the world.
+//! It has no clock, no randomness, no sockets and no threads: those come in as inputs, and deeds
+//! go out as outputs.
+//!
+//! The drain rule: after every [`Node::handle_input`] call [`Node::poll_output`] until it answers
+//! `None`, do what it says in that order, and only then hand in the next input.
+
+pub mod io;
+mod sheet;
+mod snapshot;
+
+pub use sheet::{Hop, RouteSheet};
+pub use snapshot::{LendState, PeerRow, RequestRow, Snapshot, WorkRow};

@@ -1,1 +1,41 @@
-//! protocol
+//! protocol: what peers say to each other, byte for byte.
+//! It keeps no state, opens no stream and decides nothing.
+//!
+//! # Version rules
+//! - Every field and every variant carries its number. A number is never reused; what goes leaves
+//!   a tombstone comment behind.
+//! - A new field is optional and comes last: an older reader skips it, a newer reader takes its
+//!   absence for `None`.
+//! - A new kind of message is a new protocol name (`/manyhands/session/2`); an unknown one is an
+//!   error, so that nothing is half understood.
+
+mod bounded;
+mod error;
+mod frame;
+mod message;
+mod model;
+mod offer;
+mod open_enum;
+mod peer;
+mod sampling;
+mod stage_codec;
+mod tensor;
+
+pub use bounded::{Blob, List, Text};
+pub use error::ProtocolError;
+pub use frame::{Assembler, MAX_CHUNK_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, frames};
+pub use message::{
+    Ack, Close, CloseReason, Fault, Hello, JobKind, Leaving, MAX_DELEGATION_BYTES, MAX_POSITIONS,
+    MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Open, Opened, Payload, Refusal, Refused, Replay, Report,
+    SessionId, Step, SwarmId, Token, Trace,
+};
+pub use model::{LayerRange, ModelId, Stage};
+pub use offer::{Backend, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
+pub use peer::{Address, Addresses, Neighbour, PeerId};
+pub use sampling::Sampling;
+pub use tensor::{Activations, MAX_D_MODEL, WireType};
+
+/// The libp2p protocol name of an inference session.
+pub const SESSION_PROTOCOL: &str = "/manyhands/session/1";
+/// The libp2p protocol name under which a peer says whose key stands behind it.
+pub const DELEGATION_PROTOCOL: &str = "/manyhands/delegation/1";

@@ -1,0 +1,95 @@
+//! What a screen may know: plain data, taken at one moment.
+//! It is a copy; nothing in it leads back into the node.
+
+use protocol::{Backend, LayerRange, ModelId, PeerId};
+
+use crate::io::{Code, RequestId};
+
+/// The node as seen from outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// This node.
+    pub me: PeerId,
+    /// The relay is reached.
+    pub online: bool,
+    /// Who announced work, and who is connected.
+    pub peers: Vec<PeerRow>,
+    /// What this node lends.
+    pub lending: LendState,
+    /// Sessions computed for others just now.
+    pub serving: u32,
+    /// Positions computed for others since the start.
+    pub served_positions: u64,
+    /// Answers under way.
+    pub requests: Vec<RequestRow>,
+}
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PeerRow {
+    /// Who.
+    pub peer: PeerId,
+    /// There is a connection that carries data.
+    pub connected: bool,
+    /// Measured round trip.
+    pub round_trip_ms: Option<u32>,
+    /// What it offers.
+    pub work: Option<WorkRow>,
+    /// It belongs to this node's owner.
+    pub mine: bool,
+}
+
+/// What a peer offers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkRow {
+    /// Of which model.
+    pub model: ModelId,
+    /// Which layers.
+    pub layers: LayerRange,
+    /// Layers of the whole model.
+    pub model_layers: u32,
+    /// As the peer measured it.
+    pub tokens_per_s: f32,
+    /// What computes.
+    pub backend: Backend,
+}
+
+/// Lending, as the user sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum LendState {
+    /// Not lending.
+    #[default]
+    Off,
+    /// Weights are on their way.
+    Loading {
+        /// Which layers.
+        layers: LayerRange,
+    },
+    /// Ready for work.
+    Ready {
+        /// Which layers.
+        layers: LayerRange,
+        /// Measured.
+        tokens_per_s: f32,
+        /// Computing right now.
+        working: bool,
+    },
+    /// It could not be done.
+    Failed {
+        /// Why.
+        code: Code,
+    },
+}
+
+/// One answer under way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestRow {
+    /// The shell's name for it.
+    pub request: RequestId,
+    /// Tokens so far.
+    pub tokens: u32,
+    /// What it waits for, if it does.
+    pub waiting: Option<Code>,
+    /// Who computes, in order of layers.
+    pub stages: Vec<(PeerId, LayerRange)>,
+}

@@ -1,0 +1,490 @@
+//! The messages of `/manyhands/session/1`.
+//! What follows from them is the node's to decide.
+//!
+//! Streams: the requester opens one to each stage and says `Open`; each stage opens one to the next
+//! and says `Hello`. Activations go from stage to stage; the head answers the requester.
+//!
+//! Epochs: whenever the route changes the requester counts up and tells every stage, by `Open` or
+//! `Replay`, how many positions to keep and from where on the next one lacks output. What carries
+//! an older epoch is dropped, what carries a newer one waits until the stage has been told.
+
+use crate::{
+    Activations, Blob, List, Neighbour, PeerId, ProtocolError, Sampling, Stage, Text, WireType,
+    model::ModelId, open_enum::open_enum, stage_codec,
+};
+
+/// Positions of one session: the longest context that an open model is trained for today.
+pub const MAX_POSITIONS: u32 = 131_072;
+/// Positions of one Step: bounds how long one step may hold a worker.
+pub const MAX_STEP_POSITIONS: u32 = 512;
+/// Samples of one step: one and the drafts that may be agreed with.
+pub const MAX_SAMPLES: u32 = 64;
+/// A chain of three delegations with their keys stays under 2 KiB.
+pub const MAX_DELEGATION_BYTES: usize = 4_096;
+/// What a repeat penalty looks back on.
+const MAX_RECENT: usize = 64;
+/// A sentence for a person.
+const MAX_DETAIL_BYTES: usize = 200;
+
+/// A session, unique together with its requester.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
+#[cbor(transparent)]
+pub struct SessionId(#[n(0)] pub u64);
+
+/// A swarm: the hash of the first record of its registry.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode,
+)]
+#[cbor(transparent)]
+pub struct SwarmId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+open_enum! {
+    /// What is to be done.
+    pub enum JobKind {
+        /// Tokens from tokens.
+        Inference = 0,
+        /// Vectors from tokens.
+        Embedding = 1,
+        /// Gradients for an adapter.
+        FineTuning = 2,
+        /// Another's work, done again.
+        Audit = 3,
+    }
+}
+
+open_enum! {
+    /// Why a stage does not take part.
+    pub enum Refusal {
+        /// Its terms say no.
+        Policy = 0,
+        /// Too many sessions just now: not a fault, ask again later.
+        Busy = 1,
+        /// It does not hold this stage of this model.
+        Model = 2,
+        /// No room for so many positions.
+        WontFit = 3,
+        /// The delegation or the authorization is no longer good.
+        Expired = 4,
+        /// It cannot reach the next stage.
+        Unreachable = 5,
+        /// The request makes no sense.
+        Invalid = 6,
+    }
+}
+
+open_enum! {
+    /// What a stage reports of a neighbour or of itself.
+    pub enum Fault {
+        /// No connection to the next stage came about.
+        Unreachable = 0,
+        /// The stream to or from a neighbour closed.
+        Closed = 1,
+        /// A neighbour broke the rules of the session.
+        Broken = 2,
+        /// My own device failed to compute.
+        Compute = 3,
+    }
+}
+
+open_enum! {
+    /// Why a session ends.
+    pub enum CloseReason {
+        /// All was said.
+        Done = 0,
+        /// The requester wants no more.
+        Cancelled = 1,
+        /// Another stage took this one's place.
+        Replaced = 2,
+        /// The worker stops lending.
+        Stopped = 3,
+        /// The other side broke the rules.
+        Broken = 4,
+    }
+}
+
+/// Everything that is said on a session stream.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub enum Message {
+    /// The first word on a stream from one stage to the next.
+    #[n(0)]
+    Hello(#[n(0)] Hello),
+    /// The first word of the requester to a stage.
+    #[n(1)]
+    Open(#[n(0)] Box<Open>),
+    /// Stage to requester: ready.
+    #[n(2)]
+    Opened(#[n(0)] Opened),
+    /// Stage to requester: no.
+    #[n(3)]
+    Refused(#[n(0)] Refused),
+    /// Work for a stage.
+    #[n(4)]
+    Step(#[n(0)] Step),
+    /// Head to requester: what was sampled.
+    #[n(5)]
+    Token(#[n(0)] Token),
+    /// Requester to stage: the route changed.
+    #[n(6)]
+    Replay(#[n(0)] Replay),
+    /// Receiver of Steps to their sender.
+    #[n(7)]
+    Ack(#[n(0)] Ack),
+    /// Stage to requester: what a step cost.
+    #[n(8)]
+    Trace(#[n(0)] Trace),
+    /// Stage to requester: what is wrong.
+    #[n(9)]
+    Report(#[n(0)] Report),
+    /// Stage to requester: I shall be gone in a moment.
+    #[n(10)]
+    Leaving(#[n(0)] Leaving),
+    /// Either: the session is over.
+    #[n(11)]
+    Close(#[n(0)] Close),
+}
+
+/// Which session a stream between two stages belongs to. The receiver takes it only from the peer
+/// that the requester named as previous: a session id is no secret.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Hello {
+    /// Whose session.
+    #[n(0)]
+    pub requester: PeerId,
+    /// Which one.
+    #[n(1)]
+    pub session: SessionId,
+    /// The epoch that the sender is in.
+    #[n(2)]
+    pub epoch: u32,
+}
+
+/// A requester asks a peer to be a stage.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Open {
+    /// Chosen by the requester, once.
+    #[n(0)]
+    pub session: SessionId,
+    /// What is to be done.
+    #[n(1)]
+    pub kind: JobKind,
+    /// On whose terms.
+    #[n(2)]
+    pub swarm: SwarmId,
+    /// By what model.
+    #[n(3)]
+    pub model: ModelId,
+    /// With which of its layers.
+    #[cbor(n(4), with = "stage_codec::stage")]
+    pub stage: Stage,
+    /// The epoch that begins with this.
+    #[n(5)]
+    pub epoch: u32,
+    /// Compute and keep, but send nothing on until a Replay says otherwise.
+    #[n(6)]
+    pub shadow: bool,
+    /// Who sends the Steps; `None`: I do, on this stream.
+    #[n(7)]
+    pub previous: Option<PeerId>,
+    /// Who gets the output; `None`: I do (the head's samples).
+    #[n(8)]
+    pub next: Option<Neighbour>,
+    /// The next stage lacks output from this position on.
+    #[n(9)]
+    pub from: u32,
+    /// Only for the head.
+    #[n(10)]
+    pub sampling: Option<Sampling>,
+    /// How hidden states are written.
+    #[n(11)]
+    pub wire: WireType,
+    /// Room to reserve.
+    #[n(12)]
+    pub max_positions: u32,
+    /// Who asks: a chain that ends in this connection's peer id.
+    #[n(13)]
+    pub delegation: Option<Blob<MAX_DELEGATION_BYTES>>,
+    /// Answer to a quote; opaque here.
+    #[n(14)]
+    pub authorization: Option<Blob<MAX_DELEGATION_BYTES>>,
+    /// Also send the output to these: they shadow the next stage.
+    #[n(15)]
+    pub shadows: Option<List<Neighbour, 2>>,
+}
+
+/// A stage is ready, its memory reserved.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Opened {
+    /// Of the Open that it answers.
+    #[n(0)]
+    pub epoch: u32,
+    /// Positions reserved.
+    #[n(1)]
+    pub positions: u32,
+    /// What it measured of itself for this stage, in tokens per second.
+    #[n(2)]
+    pub tokens_per_s: f32,
+}
+
+/// A stage will not take part.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Refused {
+    /// Why.
+    #[n(0)]
+    pub why: Refusal,
+    /// In words, for a person.
+    #[n(1)]
+    pub detail: Text<MAX_DETAIL_BYTES>,
+    /// On what terms it would; opaque here.
+    #[n(2)]
+    pub quote: Option<Blob<MAX_DELEGATION_BYTES>>,
+}
+
+/// Positions to compute.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Step {
+    /// Of the route that it travels.
+    #[n(0)]
+    pub epoch: u32,
+    /// Position of the first row. Less than what the cache holds: the cache is cut back to it first.
+    #[n(1)]
+    pub first_position: u32,
+    /// Rows.
+    #[n(2)]
+    pub payload: Payload,
+    /// How many of the last rows want a sample.
+    #[n(3)]
+    pub samples: u32,
+    /// The tokens before the first sampled row, latest last, where a repeat penalty needs them.
+    #[n(4)]
+    pub recent: Option<List<u32, MAX_RECENT>>,
+}
+
+/// What a step works on.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub enum Payload {
+    /// For the stage that embeds.
+    #[n(0)]
+    Tokens(#[n(0)] List<u32, { MAX_STEP_POSITIONS as usize }>),
+    /// For all others.
+    #[n(1)]
+    Hidden(#[n(0)] Activations),
+}
+
+/// Samples of consecutive positions.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Token {
+    /// Of the Step that asked.
+    #[n(0)]
+    pub epoch: u32,
+    /// The position that the first id stands for: one after the row it was sampled from.
+    #[n(1)]
+    pub position: u32,
+    /// One for each row that wanted a sample.
+    #[n(2)]
+    pub ids: List<u32, { MAX_SAMPLES as usize }>,
+}
+
+/// A new epoch, for a stage that stays.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Replay {
+    /// The epoch that begins with this.
+    #[n(0)]
+    pub epoch: u32,
+    /// Keep this many positions, forget the rest.
+    #[n(1)]
+    pub keep: u32,
+    /// Send output again from here on, kept or yet to be computed.
+    #[n(2)]
+    pub from: u32,
+    /// Who sends the Steps from now on; `None`: I do, on this stream.
+    #[n(3)]
+    pub previous: Option<PeerId>,
+    /// Who gets the output from now on; `None`: I do.
+    #[n(4)]
+    pub next: Option<Neighbour>,
+    /// Whether to stay a shadow.
+    #[n(5)]
+    pub shadow: bool,
+    /// Also send the output to these.
+    #[n(6)]
+    pub shadows: Option<List<Neighbour, 2>>,
+}
+
+/// The receiver has taken Steps off its queue.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Ack {
+    /// Positions that the receiver holds.
+    #[n(0)]
+    pub positions: u32,
+    /// This many bytes more may be sent.
+    #[n(1)]
+    pub credit_bytes: u32,
+}
+
+/// What one step cost one stage, for the deadline and for the route that the user is shown.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Trace {
+    /// Of the Step.
+    #[n(0)]
+    pub epoch: u32,
+    /// Of the Step.
+    #[n(1)]
+    pub first_position: u32,
+    /// Rows.
+    #[n(2)]
+    pub positions: u32,
+    /// From arrival to the start of computing.
+    #[n(3)]
+    pub queue_ms: u32,
+    /// Computing, read back included.
+    #[n(4)]
+    pub compute_ms: u32,
+    /// Sent on.
+    #[n(5)]
+    pub bytes: u32,
+}
+
+/// A stage cannot go on.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Report {
+    /// The epoch that the stage is in.
+    #[n(0)]
+    pub epoch: u32,
+    /// What happened.
+    #[n(1)]
+    pub fault: Fault,
+    /// To whom; `None`: to the stage itself.
+    #[n(2)]
+    pub peer: Option<PeerId>,
+}
+
+/// Sent when a tab is being closed: faster than any time-out.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Leaving {
+    /// How long the stage will still answer, as far as it knows.
+    #[n(0)]
+    pub grace_ms: u32,
+}
+
+/// The end of a session.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Close {
+    /// Why.
+    #[n(0)]
+    pub reason: CloseReason,
+}
+
+impl Message {
+    /// The bytes of this message. Refuses what is too long to be sent.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        let bytes = minicbor::to_vec(self).map_err(|e| ProtocolError::Malformed(e.to_string()))?;
+        if bytes.len() > crate::MAX_MESSAGE_BYTES {
+            let what = "bytes in a message";
+            return Err(ProtocolError::TooLong {
+                what,
+                is: bytes.len(),
+                most: crate::MAX_MESSAGE_BYTES,
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads exactly one message, and only one that makes sense.
+    pub fn decode(bytes: &[u8]) -> Result<Message, ProtocolError> {
+        let mut decoder = minicbor::Decoder::new(bytes);
+        let message: Message = decoder.decode()?;
+        if decoder.position() != bytes.len() {
+            return Err(ProtocolError::Value("bytes after the message"));
+        }
+        message.check()?;
+        Ok(message)
+    }
+
+    fn check(&self) -> Result<(), ProtocolError> {
+        match self {
+            Message::Open(open) => open.check(),
+            Message::Opened(opened) => {
+                number_of_tokens_per_s(opened.tokens_per_s)?;
+                position(opened.positions)
+            }
+            Message::Step(step) => step.check(),
+            Message::Token(token) => {
+                if token.ids.is_empty() {
+                    return Err(ProtocolError::Value("no token"));
+                }
+                end_position(token.position, token.ids.len() as u32)
+            }
+            Message::Replay(replay) => {
+                position(replay.keep)?;
+                position(replay.from)
+            }
+            Message::Ack(ack) => position(ack.positions),
+            Message::Trace(trace) => end_position(trace.first_position, trace.positions),
+            Message::Hello(_)
+            | Message::Refused(_)
+            | Message::Report(_)
+            | Message::Leaving(_)
+            | Message::Close(_) => Ok(()),
+        }
+    }
+}
+
+impl Open {
+    fn check(&self) -> Result<(), ProtocolError> {
+        if let Some(sampling) = &self.sampling {
+            sampling.check()?;
+        }
+        if self.max_positions == 0 {
+            return Err(ProtocolError::Value("a session of no positions"));
+        }
+        position(self.max_positions)?;
+        position(self.from)
+    }
+}
+
+impl Step {
+    /// Rows of this step.
+    pub fn positions(&self) -> u32 {
+        match &self.payload {
+            Payload::Tokens(tokens) => tokens.len() as u32,
+            Payload::Hidden(hidden) => hidden.positions(),
+        }
+    }
+
+    /// What the step counts for against the receiver's credit.
+    pub fn credit_bytes(&self) -> u32 {
+        match &self.payload {
+            Payload::Tokens(tokens) => 4 * tokens.len() as u32,
+            Payload::Hidden(hidden) => hidden.bytes().len() as u32,
+        }
+    }
+
+    fn check(&self) -> Result<(), ProtocolError> {
+        if self.positions() == 0 {
+            return Err(ProtocolError::Value("a step of no positions"));
+        }
+        if self.samples > self.positions().min(MAX_SAMPLES) {
+            return Err(ProtocolError::Value("more samples than rows"));
+        }
+        end_position(self.first_position, self.positions())
+    }
+}
+
+fn position(position: u32) -> Result<(), ProtocolError> {
+    end_position(position, 0)
+}
+
+fn end_position(first: u32, count: u32) -> Result<(), ProtocolError> {
+    match first.checked_add(count) {
+        Some(end) if end <= MAX_POSITIONS => Ok(()),
+        _ => Err(ProtocolError::Value("position beyond the longest context")),
+    }
+}
+
+pub(crate) fn number_of_tokens_per_s(value: f32) -> Result<(), ProtocolError> {
+    if (0.0..=1e9).contains(&value) {
+        Ok(())
+    } else {
+        Err(ProtocolError::Value("tokens per second"))
+    }
+}

@@ -1,0 +1,177 @@
+//! What a worker announces: what it would do, with what, on which terms.
+//! It chooses nobody: the route does. Signing is identity's.
+
+use crate::message::{JobKind, MAX_POSITIONS, SwarmId, number_of_tokens_per_s};
+use crate::open_enum::open_enum;
+use crate::{Addresses, LayerRange, List, PeerId, ProtocolError, model::ModelId, stage_codec};
+
+/// Gossip carries at most 64 KiB; an offer with all its addresses and links stays under 8.
+pub const MAX_OFFER_BYTES: usize = 8 * 1_024;
+/// Neighbours a worker has measured; the nearest ones matter.
+const MAX_LINKS: usize = 16;
+/// A minute without news and a worker is not counted on; an hour is already generous.
+const MAX_LIFETIME_S: u32 = 3_600;
+
+open_enum! {
+    /// What computes.
+    pub enum Backend {
+        /// WebGPU or native graphics.
+        Gpu = 0,
+        /// The processor.
+        Cpu = 1,
+    }
+}
+
+open_enum! {
+    /// What feeds the device.
+    pub enum Power {
+        /// Nobody knows.
+        Unknown = 0,
+        /// The wall.
+        Mains = 1,
+        /// A battery.
+        Battery = 2,
+        /// A battery that is nearly empty.
+        Low = 3,
+    }
+}
+
+open_enum! {
+    /// Who may ask.
+    pub enum Terms {
+        /// Anybody.
+        Anybody = 0,
+        /// Members of the swarm.
+        Members = 1,
+        /// Peers of the same owner.
+        Mine = 2,
+    }
+}
+
+/// A worker's word about itself.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Offer {
+    /// Where it works.
+    #[n(0)]
+    pub swarm: SwarmId,
+    /// Who it is; must be the peer that the gossip comes from.
+    #[n(1)]
+    pub peer: PeerId,
+    /// Where to dial it.
+    #[n(2)]
+    pub addresses: Addresses,
+    /// What kinds of work it takes.
+    #[n(3)]
+    pub kinds: List<JobKind, 8>,
+    /// What it holds; `None`: it only announces that it is here.
+    #[n(4)]
+    pub work: Option<Work>,
+    /// Free memory that it would give.
+    #[n(5)]
+    pub memory_bytes: u64,
+    /// State of others that it would keep.
+    #[n(6)]
+    pub keep_bytes: u64,
+    /// What computes.
+    #[n(7)]
+    pub backend: Backend,
+    /// What feeds it.
+    #[n(8)]
+    pub power: Power,
+    /// Whether the tab is out of sight, where browsers slow it down.
+    #[n(9)]
+    pub background: bool,
+    /// Who may ask.
+    #[n(10)]
+    pub terms: Terms,
+    /// Counts up: an older offer never replaces a newer one.
+    #[n(11)]
+    pub sequence: u64,
+    /// How long after its arrival it holds without being repeated, in seconds.
+    #[n(12)]
+    pub lifetime_s: u32,
+    /// Measured delays to others.
+    #[n(13)]
+    pub links: List<Link, MAX_LINKS>,
+}
+
+/// Layers of a model, ready to compute.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Work {
+    /// Which model.
+    #[n(0)]
+    pub model: ModelId,
+    /// Which layers.
+    #[cbor(n(1), with = "stage_codec::layers")]
+    pub layers: LayerRange,
+    /// Layers of the whole model.
+    #[n(2)]
+    pub model_layers: u32,
+    /// Measured for these layers, one token after the other.
+    #[n(3)]
+    pub tokens_per_s: f32,
+    /// Sessions that it would still take.
+    #[n(4)]
+    pub sessions: u32,
+    /// Positions that it has room for.
+    #[n(5)]
+    pub positions: u32,
+}
+
+/// How far another peer is.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Link {
+    /// To whom.
+    #[n(0)]
+    pub peer: PeerId,
+    /// One way; `u32::MAX`: it cannot be reached from here.
+    #[n(1)]
+    pub one_way_ms: u32,
+}
+
+impl Offer {
+    /// The bytes to sign and publish.
+    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
+        let bytes = minicbor::to_vec(self).map_err(|e| ProtocolError::Malformed(e.to_string()))?;
+        within(bytes.len())?;
+        Ok(bytes)
+    }
+
+    /// Reads exactly one offer, and only one that makes sense.
+    pub fn decode(bytes: &[u8]) -> Result<Offer, ProtocolError> {
+        within(bytes.len())?;
+        let mut decoder = minicbor::Decoder::new(bytes);
+        let offer: Offer = decoder.decode()?;
+        if decoder.position() != bytes.len() {
+            return Err(ProtocolError::Value("bytes after the offer"));
+        }
+        offer.check()?;
+        Ok(offer)
+    }
+
+    fn check(&self) -> Result<(), ProtocolError> {
+        if !(1..=MAX_LIFETIME_S).contains(&self.lifetime_s) {
+            return Err(ProtocolError::Value("lifetime of an offer"));
+        }
+        let Some(work) = &self.work else { return Ok(()) };
+        number_of_tokens_per_s(work.tokens_per_s)?;
+        if work.model_layers > stage_codec::MAX_LAYERS || work.layers.end() > work.model_layers {
+            return Err(ProtocolError::Value("layers beyond the model"));
+        }
+        if work.positions > MAX_POSITIONS {
+            return Err(ProtocolError::Value("position beyond the longest context"));
+        }
+        Ok(())
+    }
+}
+
+fn within(bytes: usize) -> Result<(), ProtocolError> {
+    if bytes > MAX_OFFER_BYTES {
+        return Err(ProtocolError::TooLong {
+            what: "bytes in an offer",
+            is: bytes,
+            most: MAX_OFFER_BYTES,
+        });
+    }
+    Ok(())
+}
