@@ -1,0 +1,91 @@
+//! `cargo xtask ci`: everything a change must pass, cheapest first, ending in a table of times.
+//! It does not publish or change anything; the tree must be as clean after it as before.
+
+use anyhow::{Result, ensure};
+
+use crate::context::Context;
+use crate::report::{Counts, Steps};
+use crate::suites::{self, Choice};
+use crate::{setup, tools};
+
+/// What is compiled for the browser; their dependencies come along.
+const BROWSER_PACKAGES: [&str; 3] = ["app", "node-wasm", "compute"];
+
+/// Runs every step and prints the table, also when a step failed.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub(crate) fn run(context: &Context) -> Result<()> {
+    let mut steps = Steps::default();
+    let result = all(context, &mut steps);
+    steps.print();
+    result
+}
+
+fn all(context: &Context, steps: &mut Steps) -> Result<()> {
+    let before = uncommitted(context)?;
+    step(steps, "set-up", || setup::run(context))?;
+    step(steps, "format", || {
+        context.cargo().args(["fmt", "--all", "--check"]).run()
+    })?;
+    step(steps, "clippy, native", || {
+        context
+            .cargo()
+            .args(["clippy", "--locked", "--workspace", "--all-targets"])
+            .args(DENY)
+            .run()
+    })?;
+    step(steps, "clippy, wasm", || {
+        let mut cargo = tools::wasm_cargo(context, "cargo")?;
+        cargo.args(["clippy", "--locked", "--target", "wasm32-unknown-unknown"]);
+        cargo
+            .args(BROWSER_PACKAGES.iter().flat_map(|package| ["--package", package]))
+            .args(DENY)
+            .run()
+    })?;
+    if context.command("cargo").args(["deny", "--version"]).succeeds() {
+        step(steps, "licences and advisories", || {
+            context
+                .cargo()
+                .args(["deny", "--all-features", "check", "--config", ".deny.toml"])
+                .run()
+        })?;
+    } else {
+        steps.left_out("licences and advisories", "cargo-deny is not installed");
+    }
+    steps.run("rules of the house", || {
+        suites::native(context, &["--package", "tests", "--test", "architecture"])
+    })?;
+    step(steps, "types of the browser tests", || {
+        let tsc = context.playwright().join("node_modules/.bin/tsc");
+        context
+            .command(tsc)
+            .args(["--noEmit", "--project", "."])
+            .folder(&context.playwright())
+            .run()
+    })?;
+    suites::all(
+        context,
+        &Choice {
+            native: true,
+            browser: true,
+            playwright: Vec::new(),
+        },
+        steps,
+    )?;
+    step(steps, "tree clean", || {
+        let after = uncommitted(context)?;
+        ensure!(after == before, "this run changed the tree:\n{after}");
+        Ok(())
+    })
+}
+
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
+fn step(steps: &mut Steps, name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    steps.run(name, || work().map(|()| Counts::default()))
+}
+
+fn uncommitted(context: &Context) -> Result<String> {
+    context.command("git").args(["status", "--porcelain"]).output()
+}

@@ -1,0 +1,57 @@
+//! Builds the relay (with `dist/` inside) and the native programs that the browser tests compare with.
+//! It does not build the web app, and does not start anything.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::context::Context;
+
+/// Which of cargo's profiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    Debug,
+    Release,
+}
+
+impl Build {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Debug => &[],
+            Self::Release => &["--release"],
+        }
+    }
+
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Builds the relay and gives its path.
+///
+/// # Errors
+/// When cargo fails.
+pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
+    context
+        .cargo()
+        .args(["build", "--locked", "--package", "manyhands-relay"])
+        .args(build.arguments())
+        .run()?;
+    Ok(context.target.join(build.folder()).join("manyhands-relay"))
+}
+
+/// Builds one of the engine's examples and gives its path.
+///
+/// # Errors
+/// When cargo fails.
+pub(crate) fn engine_example(context: &Context, name: &str, build: Build) -> Result<PathBuf> {
+    let mut cargo = context.cargo();
+    cargo
+        .args(["build", "--locked", "--package", "engine", "--example", name])
+        .args(build.arguments())
+        .run()?;
+    Ok(context.target.join(build.folder()).join("examples").join(name))
+}

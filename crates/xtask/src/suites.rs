@@ -1,0 +1,103 @@
+//! `cargo xtask test`: every test there is, native and in the browser.
+//! It does not look at style; `cargo xtask ci` does, and then runs the same suites.
+
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
+use crate::relay::{self, Build};
+use crate::report::{Counts, Steps};
+use crate::web::{self, Profile};
+use crate::{setup, tools};
+
+/// Which suites to run.
+pub(crate) struct Choice {
+    pub(crate) native: bool,
+    pub(crate) browser: bool,
+    /// Arguments for Playwright.
+    pub(crate) playwright: Vec<String>,
+}
+
+/// Set-up, then the chosen suites, then the sum.
+///
+/// # Errors
+/// When a test fails or cannot be run.
+pub(crate) fn run(context: &Context, choice: Choice) -> Result<()> {
+    setup::run(context)?;
+    let mut steps = Steps::default();
+    let result = all(context, &choice, &mut steps);
+    steps.print();
+    result
+}
+
+/// The chosen suites as steps.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub(crate) fn all(context: &Context, choice: &Choice, steps: &mut Steps) -> Result<()> {
+    if choice.native {
+        steps.run("native tests", || native(context, &[]))?;
+    }
+    if choice.browser {
+        steps.run("web build", || {
+            web::build(context, Profile::Release).map(|()| Counts::default())
+        })?;
+        steps.run("browser tests", || browser(context, &choice.playwright))?;
+    }
+    Ok(())
+}
+
+/// The native tests, of the whole workspace or of what `chosen` says, by nextest where it is installed.
+///
+/// # Errors
+/// When they do not compile, or fail without a count.
+pub(crate) fn native(context: &Context, chosen: &[&str]) -> Result<Counts> {
+    let mut cargo = context.cargo();
+    if context.command("cargo").args(["nextest", "--version"]).succeeds() {
+        cargo.args([
+            "nextest",
+            "run",
+            "--no-fail-fast",
+            "--no-tests=pass",
+            "--status-level=fail",
+        ]);
+        cargo.arg("--cargo-quiet");
+    } else {
+        cargo.args(["test", "--quiet", "--no-fail-fast"]);
+    }
+    let scope: &[&str] = if chosen.is_empty() {
+        &["--workspace"]
+    } else {
+        chosen
+    };
+    verdict(&mut cargo.arg("--locked").args(scope).tee()?, "native tests")
+}
+
+/// The browser tests: the real relay, the real app, a real browser.
+///
+/// # Errors
+/// When something cannot be built, there is no browser, or a test fails without a count.
+fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
+    let chromium = tools::find_chromium(context).context("no Chromium: run `cargo xtask setup`")?;
+    let relay = relay::build(context, Build::Debug)?;
+    let generate = relay::engine_example(context, "generate", Build::Debug)?;
+    let mut playwright = context.command(context.playwright().join("node_modules/.bin/playwright"));
+    playwright
+        .folder(&context.playwright())
+        .arg("test")
+        .args(arguments);
+    playwright
+        .env("CHROMIUM", chromium)
+        .env("MANYHANDS_RELAY_BIN", relay)
+        .env("MANYHANDS_GENERATE_BIN", generate);
+    verdict(&mut playwright.tee()?, "browser tests")
+}
+
+/// A runner that fails without naming a failed test did not run properly.
+fn verdict((success, output): &mut (bool, String), what: &str) -> Result<Counts> {
+    let counts = Counts::read(output);
+    anyhow::ensure!(
+        *success || counts.failed > 0,
+        "{what} could not be run to the end; see above"
+    );
+    Ok(counts)
+}

@@ -1,0 +1,130 @@
+//! The web build: trunk, then what makes its output fit for a strict content security policy and a slow line.
+//! It does not serve anything; the relay does.
+
+mod budget;
+mod compress;
+mod folder;
+mod start_script;
+mod wasm_imports;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::context::Context;
+use crate::tools;
+
+pub(crate) use budget::Sizes;
+
+/// How much work goes into the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// What people get: optimised, compressed, measured against the budget.
+    Release,
+    /// What a developer looks at a second after saving.
+    Dev,
+}
+
+impl Profile {
+    pub(crate) fn from_dev_flag(dev: bool) -> Self {
+        if dev { Self::Dev } else { Self::Release }
+    }
+
+    /// What trunk tells its hooks.
+    pub(crate) fn from_trunk() -> Self {
+        Self::from_dev_flag(env::var("TRUNK_PROFILE").is_ok_and(|profile| profile == "debug"))
+    }
+
+    /// trunk's arguments: the cargo profiles are in the root Cargo.toml.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &["--release", "--cargo-profile", "wasm-release"],
+            Self::Dev => &["--cargo-profile", "wasm-dev"],
+        }
+    }
+}
+
+/// Builds `dist/` once.
+///
+/// # Errors
+/// When a compiler, trunk or a check of [`finish`] fails.
+pub(crate) fn build(context: &Context, profile: Profile) -> Result<()> {
+    trunk(context, "build", profile)?.run()
+}
+
+/// trunk, with this program as the hook that finishes each build.
+///
+/// # Errors
+/// When no toolchain compiles for wasm.
+pub(crate) fn trunk(context: &Context, verb: &str, profile: Profile) -> Result<crate::command::Cmd> {
+    let mut trunk = tools::wasm_cargo(context, "trunk")?;
+    trunk.arg(verb).args(profile.arguments());
+    trunk.env(
+        "MANYHANDS_XTASK",
+        env::current_exe().context("the path of this program")?,
+    );
+    // trunk reads NO_COLOR as a flag that must be `true` or `false`; other tools mean any value by it.
+    trunk.env_remove("NO_COLOR");
+    Ok(trunk)
+}
+
+/// Makes a folder that trunk wrote fit to be served, and checks it.
+///
+/// # Errors
+/// When a wasm file would not load in a browser, or the first load is over its budget.
+pub(crate) fn finish(dist: &Path, profile: Profile) -> Result<()> {
+    let page = dist.join("index.html");
+    let html = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    let split = start_script::split(&html);
+    for (name, script) in &split.scripts {
+        fs::write(dist.join(name), script)?;
+    }
+    fs::write(&page, &split.html)?;
+    for file in folder::files(dist)? {
+        if file.extension().is_some_and(|end| end == "wasm") {
+            wasm_imports::check(&file)?;
+        }
+    }
+    if profile == Profile::Release {
+        compress::all(dist)?;
+        let sizes = Sizes::measure(dist)?;
+        println!("{sizes}");
+        sizes.check()?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_finished_folder_has_no_inline_script_and_a_compressed_twin_of_each_asset() {
+        let dist = tempfile::tempdir().unwrap();
+        let page =
+            r#"<!DOCTYPE html><html><head></head><body><script type="module">go();</script></body></html>"#;
+        fs::write(dist.path().join("index.html"), page).unwrap();
+        fs::write(dist.path().join("style.css"), "body{margin:0}".repeat(100)).unwrap();
+        finish(dist.path(), Profile::Release).unwrap();
+        let names: Vec<String> = folder::files(dist.path())
+            .unwrap()
+            .iter()
+            .map(|file| file.file_name().unwrap().to_string_lossy().into_owned())
+            .collect();
+        assert!(
+            names
+                .iter()
+                .any(|name| name.starts_with("start-") && name.ends_with(".js")),
+            "{names:?}"
+        );
+        assert!(names.contains(&"style.css.br".to_owned()), "{names:?}");
+        assert!(
+            !fs::read_to_string(dist.path().join("index.html"))
+                .unwrap()
+                .contains("go();")
+        );
+    }
+}
