@@ -81,7 +81,7 @@ fn engine(context: &Context) -> Result<Vec<Figure>> {
 
 fn web_sizes(context: &Context) -> Result<Vec<Figure>> {
     web::build(context, Profile::Release)?;
-    let sizes = Sizes::measure(&context.root.join("dist"))?;
+    let sizes = Sizes::measure(&context.dist())?;
     let kib = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1024.0;
     Ok(vec![
         Figure {

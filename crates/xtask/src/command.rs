@@ -75,9 +75,11 @@ impl Cmd {
             .output()
             .with_context(|| format!("cannot start {self}"))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let last = said.trim().lines().last().unwrap_or("").trim();
-            bail!("{self} failed ({}): {last}", output.status);
+            bail!(
+                "{self} failed ({}): {}",
+                output.status,
+                reason(&String::from_utf8_lossy(&output.stderr))
+            );
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
@@ -132,6 +134,17 @@ impl std::fmt::Display for Cmd {
     }
 }
 
+/// The line that says what went wrong: the first that calls itself an error, else the last.
+fn reason(said: &str) -> &str {
+    let is_error = |line: &&str| line.to_lowercase().starts_with("error");
+    said.lines()
+        .map(str::trim)
+        .find(is_error)
+        .or_else(|| said.trim().lines().last())
+        .unwrap_or("no reason given")
+        .trim()
+}
+
 fn show(stream: Option<impl Read>, print: impl Fn(&str)) -> String {
     let mut text = String::new();
     let Some(stream) = stream else { return text };
@@ -165,10 +178,16 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(error.contains("sh -c"), "{error}");
-        assert!(
-            error.contains("last words") && !error.contains("first\n"),
-            "{error}"
+        assert!(error.ends_with("last words"), "{error}");
+    }
+
+    #[test]
+    fn the_reason_is_the_line_that_says_error_even_before_a_backtrace() {
+        assert_eq!(
+            reason("info: trying\nerror: no network\n 1: frame\n"),
+            "error: no network"
         );
+        assert_eq!(reason("\n"), "no reason given");
     }
 
     #[test]

@@ -61,6 +61,11 @@ impl Context {
         self.root.join("playwright")
     }
 
+    /// The built web app.
+    pub(crate) fn dist(&self) -> PathBuf {
+        self.root.join("dist")
+    }
+
     /// Any program, in the repository, with the tools that the set-up installed on its path.
     pub(crate) fn command(&self, program: impl Into<OsString>) -> Cmd {
         let mut cmd = Cmd::new(program, &self.root);

@@ -30,7 +30,7 @@ impl Build {
     }
 }
 
-/// Builds the relay and gives its path.
+/// Builds the relay and gives its path. Released, it holds the app; otherwise it serves the folder it is told to.
 ///
 /// # Errors
 /// When cargo fails.

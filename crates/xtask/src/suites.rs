@@ -89,6 +89,7 @@ fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
         .env("CHROMIUM", chromium)
         .env("MANYHANDS_RELAY_BIN", relay)
         .env("MANYHANDS_GENERATE_BIN", generate);
+    playwright.env("MANYHANDS_RELAY_APP", context.dist());
     verdict(&mut playwright.tee()?, "browser tests")
 }
 

@@ -42,10 +42,14 @@ pub(crate) fn install(context: &Context) -> Result<()> {
     Ok(())
 }
 
+fn build_folder(context: &Context) -> PathBuf {
+    context.cache.join("wasm-std")
+}
+
 /// An empty library for wasm makes cargo build std; its rlibs are what we are after.
 fn build_std(context: &Context) -> Result<PathBuf> {
     println!("set-up:   building std for {TARGET} (about a minute)");
-    let folder = context.cache.join("wasm-std");
+    let folder = build_folder(context);
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }

@@ -1,0 +1,46 @@
+// The chat page: a question, an answer, and the way it took.
+import { type Locator, type Page, expect } from '@playwright/test';
+import { consent } from './consent.ts';
+
+export class ChatPage {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Opens the chat so that it decodes greedily with the given model. */
+  async open(model: string, mode: 'local' | 'swarm', tokens: number): Promise<void> {
+    const query = new URLSearchParams({
+      model, mode, temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory',
+    });
+    await this.page.goto(`/?${query}`);
+    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  }
+
+  async ask(text: string): Promise<void> {
+    await this.page.getByTestId('chat-input').fill(text);
+    await this.page.getByTestId('chat-send').click();
+  }
+
+  /** Agrees to the use of strangers' devices, which is asked once. */
+  async agree(): Promise<void> {
+    await consent(this.page, 'swarm');
+  }
+
+  get lastAnswer(): Locator {
+    return this.page.locator('[data-testid=message][data-role=assistant]').last();
+  }
+
+  /** The text of the last answer once it is complete. */
+  async answer(): Promise<string> {
+    await expect(this.lastAnswer).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
+    return this.lastAnswer.getByTestId('message-text').innerText();
+  }
+
+  /** How many stages of the last answer were on other peers. */
+  async hops(): Promise<number> {
+    const route = this.lastAnswer.getByTestId('message-route');
+    return Number(await route.getAttribute('data-hops'));
+  }
+}

@@ -1,0 +1,20 @@
+// The lend page: a tab gives layers of a model to everybody.
+import { type Page, expect } from '@playwright/test';
+import { consent } from './consent.ts';
+
+export class LendPage {
+  readonly page: Page;
+
+  constructor(page: Page) {
+    this.page = page;
+  }
+
+  /** Lends layers `first` to `end - 1` on the CPU and waits until they are served. */
+  async lend(model: string, first: number, end: number): Promise<void> {
+    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend: 'cpu', storage: 'memory' });
+    await this.page.goto(`/lend?${query}`);
+    await this.page.getByTestId('lend-toggle').click();
+    await consent(this.page, 'lend');
+    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  }
+}

@@ -1,0 +1,31 @@
+// Two tabs lend one half of the layers each, a third asks; the answer is the native engine's, word for word,
+// and what the tabs compute for each other goes from browser to browser, not through the relay.
+import { testModel } from '../fixtures/paths.ts';
+import { greedyText, words } from '../fixtures/reference.ts';
+import { expect, test } from '../fixtures/test.ts';
+import { ChatPage } from '../pages/chat.ts';
+import { LendPage } from '../pages/lend.ts';
+
+const TOKENS = 32;
+
+test('two tabs are one model for a third, and the relay carries none of it', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const half = Math.ceil(model.layers / 2);
+  await new LendPage((await openTab()).page).lend(model.id, 0, half);
+  await new LendPage((await openTab()).page).lend(model.id, half, model.layers);
+
+  const chat = new ChatPage((await openTab()).page);
+  await chat.open(model.id, 'swarm', TOKENS);
+  await chat.ask('Once upon a time');
+  await chat.agree();
+  expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), 'Once upon a time', TOKENS)));
+  expect(await chat.hops()).toBe(2);
+
+  // By now every pair of peers has a connection of its own; the signalling went through circuits.
+  const afterUpgrade = await relay.circuitBytes();
+  expect(afterUpgrade).toBeGreaterThan(0);
+
+  const fresh = new ChatPage(chat.page);
+  await fresh.page.reload();
+  expect(await relay.circuitBytes()).toBeGreaterThanOrEqual(afterUpgrade);
+});
