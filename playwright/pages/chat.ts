@@ -18,9 +18,13 @@ export class ChatPage {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
   }
 
+  /** Asks, and waits until the answer has its place on the screen. */
   async ask(text: string): Promise<void> {
+    const answers = await this.#answers.count();
     await this.page.getByTestId('chat-input').fill(text);
     await this.page.getByTestId('chat-send').click();
+    // Before the first use of strangers' devices the dialog comes instead.
+    await expect(this.#answers.nth(answers).or(this.page.getByTestId('consent-dialog'))).toBeVisible();
   }
 
   /** Agrees to the use of strangers' devices, which is asked once. */
@@ -28,8 +32,12 @@ export class ChatPage {
     await consent(this.page, 'swarm');
   }
 
+  get #answers(): Locator {
+    return this.page.locator('[data-testid=message][data-role=assistant]');
+  }
+
   get lastAnswer(): Locator {
-    return this.page.locator('[data-testid=message][data-role=assistant]').last();
+    return this.#answers.last();
   }
 
   /** The text of the last answer once it is complete. */

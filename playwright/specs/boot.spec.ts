@@ -1,0 +1,35 @@
+// Every page opens: nothing on the console, nothing against the policy, nothing serious for assistive technology.
+// Runs twice, with a GPU and without WebGPU.
+import { AxeBuilder } from '@axe-core/playwright';
+import { expect, test } from '../fixtures/test.ts';
+
+const ROUTES = ['/', '/lend', '/swarm', '/models', '/keys', '/settings', '/join'];
+
+for (const route of ROUTES) {
+  test(`${route} opens, connects and is accessible`, async ({ openTab }) => {
+    const { page } = await openTab();
+    await page.goto(route);
+    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
+  });
+}
+
+test('the two projects differ in what they say they differ in', async ({ openTab }, { project }) => {
+  const { page } = await openTab();
+  await page.goto('/');
+  const adapter = await page.evaluate(async () => {
+    const gpu = (navigator as unknown as { gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
+    return (await gpu?.requestAdapter()) != null;
+  });
+  expect(adapter).toBe(project.name === 'webgpu');
+});
+
+test('the page answers with the policy it is tested under', async ({ relay }) => {
+  const policy = (await fetch(relay.url)).headers.get('content-security-policy') ?? '';
+  for (const part of ["default-src 'none'", "'wasm-unsafe-eval'", "require-trusted-types-for 'script'"]) {
+    expect(policy).toContain(part);
+  }
+  expect(policy).not.toMatch(/'unsafe-(inline|eval)'/);
+});
