@@ -2,7 +2,7 @@
 //! It does not compare with other projects; the figures name the machine they were taken on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::relay::{self, Build};
-use crate::setup;
 use crate::web::{self, Profile, Sizes};
+use crate::{models, setup};
 
 /// Tokens per measurement: long enough that starting the program does not show.
 const TOKENS: u32 = 256;
@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, json: Option<&Path>) -> Result<()> {
 
 /// Native generation on the CPU: the difference of a long and a short run, so that loading does not count.
 fn engine(context: &Context) -> Result<Vec<Figure>> {
-    let Some(model) = test_model(context) else {
+    let Some(model) = models::shared(context, "stories260K-f32.gguf") else {
         println!("bench: no test model at ../shared/models: the engine is not measured");
         return Ok(Vec::new());
     };
@@ -95,13 +95,6 @@ fn web_sizes(context: &Context) -> Result<Vec<Figure>> {
             unit: "KiB",
         },
     ])
-}
-
-/// The models for tests and measurements lie beside the repository.
-fn test_model(context: &Context) -> Option<PathBuf> {
-    let shared =
-        std::env::var_os("MANYHANDS_SHARED").map_or_else(|| context.root.join("../shared"), PathBuf::from);
-    Some(shared.join("models/stories260K-f32.gguf")).filter(|path| path.is_file())
 }
 
 /// What the figures depend on.

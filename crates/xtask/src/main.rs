@@ -6,11 +6,13 @@
     reason = "a command-line tool speaks on the terminal"
 )]
 
+mod announce;
 mod bench;
 mod ci;
 mod command;
 mod context;
 mod lockfile;
+mod models;
 mod relay;
 mod report;
 mod serve;
@@ -20,6 +22,7 @@ mod system;
 mod tools;
 mod web;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,6 +52,12 @@ enum Task {
         /// A debug build: quick to make, larger, not compressed.
         #[arg(long)]
         dev: bool,
+    },
+    /// What stands behind the relay in `serve`: adds plain words to its ready line.
+    #[command(hide = true)]
+    Announce {
+        #[arg(long)]
+        lan: bool,
     },
     /// What trunk calls after each build: make the folder fit for a strict content security policy.
     #[command(hide = true)]
@@ -93,6 +102,7 @@ fn run(task: Task) -> Result<()> {
             setup::run(&context)?;
             web::build(&context, web::Profile::from_dev_flag(dev))
         }
+        Task::Announce { lan } => announce::run(io::stdin().lock(), io::stdout().lock(), lan),
         Task::FinishDist { folder } => web::finish(&folder, web::Profile::from_trunk()),
         Task::Test {
             no_browser,

@@ -1,19 +1,23 @@
 //! `cargo xtask serve`: set-up, web build, relay build, then the relay itself.
 //! It does not serve anything; the relay does, and prints what people need to know.
 
+use std::env;
 use std::os::unix::process::CommandExt as _;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::command::Cmd;
 use crate::context::Context;
 use crate::web::{self, Profile};
-use crate::{relay, setup};
+use crate::{models, relay, setup};
 
 /// What every address of this machine listens on, with a certificate of its own.
 const LAN: [&str; 4] = ["--listen", "0.0.0.0:8787", "--tls", "self-signed"];
+
+/// What is served where nobody chose: small enough for any device.
+const FALLBACK_MODEL: &str = "stories260K-q8_0.gguf";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -43,17 +47,58 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
             relay::Build::Release
         },
     )?;
-    let mut relay = context.command(program);
+    let mut relay = context.command(&program);
     relay.arg("serve");
     if options.lan {
         relay.args(LAN);
     }
+    if !names_a_model(&options.relay)
+        && context
+            .command(&program)
+            .args(["model", "list"])
+            .output()?
+            .is_empty()
+    {
+        let Some(model) = models::shared(context, FALLBACK_MODEL) else {
+            bail!("the relay has no model: add `-- --model FILE.gguf` to this command");
+        };
+        println!(
+            "serve: no model in the data folder and none named: serving {}",
+            model.display()
+        );
+        relay.arg("--model").arg(model);
+    }
     relay.args(&options.relay);
+    announced(context, &mut relay, options.lan)?;
     if options.dev {
         beside_trunk(context, &mut relay)
     } else {
         replace(&mut relay)
     }
+}
+
+fn names_a_model(options: &[String]) -> bool {
+    env::var_os("MANYHANDS_RELAY_MODEL").is_some()
+        || options.iter().any(|option| {
+            ["--model", "--config", "--data"]
+                .iter()
+                .any(|name| option.starts_with(name))
+        })
+}
+
+/// What the relay prints goes through this program once more, which adds plain words and the QR code. The relay
+/// itself replaces this process: the filter must not stand between it and the terminal's signals.
+fn announced(context: &Context, relay: &mut Cmd, lan: bool) -> Result<()> {
+    let mut filter = context.command(env::current_exe().context("the path of this program")?);
+    filter.arg("announce").args(lan.then_some("--lan"));
+    filter.inner().stdin(Stdio::piped());
+    let input = filter
+        .spawn()?
+        .stdin
+        .take()
+        .context("the filter behind the relay has no input")?;
+    relay.inner().stdout(Stdio::from(input));
+    Ok(())
 }
 
 /// This process becomes the relay, so that signals and the exit code are the relay's own.
