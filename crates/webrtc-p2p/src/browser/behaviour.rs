@@ -1,0 +1,474 @@
+//! The upgrade: from a relayed connection to a direct one, and the end of the relayed one.
+//! Whom to reach is the user's decision; how to negotiate is `upgrade`'s.
+
+use std::collections::{HashMap, VecDeque};
+use std::task::{Context, Poll, Waker};
+
+use futures::channel::oneshot;
+use futures::future::{AbortHandle, Abortable, FutureExt as _, LocalBoxFuture};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use libp2p_core::transport::PortUse;
+use libp2p_core::{ConnectedPoint, Endpoint, Multiaddr};
+use libp2p_identity::PeerId;
+use libp2p_swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
+use libp2p_swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p_swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour,
+    NotifyHandler, Stream, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+
+use super::connection::Connection;
+use super::handler::{FromHandler, Handler, OpenStream};
+use super::shared::{DialRequest, Handle, Report};
+use super::upgrade::{farewell, upgrade};
+use crate::signaling::Role;
+use crate::{Config, Error, address};
+
+/// Upgrades that strangers may have under way with us at once: each costs the browser an
+/// `RTCPeerConnection`, of which a tab has some hundred.
+const MAX_INBOUND_UPGRADES: usize = 32;
+/// Our own upgrades under way at once.
+const MAX_OUTBOUND_UPGRADES: usize = 64;
+
+/// What became of an upgrade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A direct connection is negotiated; `ConnectionEstablished` follows from the swarm.
+    Upgraded {
+        /// Who is at the other end.
+        peer: PeerId,
+        /// Whether we asked for it.
+        initiator: bool,
+    },
+    /// It did not come about.
+    UpgradeFailed {
+        /// Who was to be at the other end.
+        peer: PeerId,
+        /// Whether we asked for it.
+        initiator: bool,
+        /// Why.
+        error: Error,
+    },
+}
+
+/// The behaviour of the `/webrtc` transport. Made together with its
+/// [`Transport`](super::Transport) by [`new`](super::new).
+pub struct Behaviour {
+    config: Config,
+    shared: Handle,
+    /// Who we are, known as soon as we listen on a circuit: before that nobody can dial us, so
+    /// no two dials can cross.
+    local_peer: Option<PeerId>,
+    connections: HashMap<PeerId, HashMap<ConnectionId, Kind>>,
+    outbound: HashMap<PeerId, Outbound>,
+    inbound: HashMap<PeerId, AbortHandle>,
+    running: FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
+    farewells: FuturesUnordered<LocalBoxFuture<'static, PeerId>>,
+    actions: VecDeque<ToSwarm<Event, THandlerInEvent<Behaviour>>>,
+    waker: Option<Waker>,
+}
+
+/// How a connection runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Direct,
+    Relayed,
+}
+
+/// Our own attempt to reach a peer directly.
+struct Outbound {
+    phase: Phase,
+    /// Where the connection goes: to a dial of the full address, or else to a dial of our own.
+    reply: Option<oneshot::Sender<Result<Connection, Error>>>,
+}
+
+enum Phase {
+    /// The circuit is being dialled.
+    Dialling(ConnectionId),
+    /// The signalling stream is being opened.
+    Opening(ConnectionId),
+    /// Signalling.
+    Running(AbortHandle),
+    /// The swarm is about to fetch the connection.
+    Fetching(ConnectionId),
+}
+
+/// The end of one negotiation.
+struct Outcome {
+    peer: PeerId,
+    role: Role,
+    /// `None`: aborted, because another one took its place.
+    result: Option<Result<(Connection, Stream), Error>>,
+}
+
+impl Behaviour {
+    pub(crate) fn new(config: Config, shared: Handle) -> Behaviour {
+        Behaviour {
+            config,
+            shared,
+            local_peer: None,
+            connections: HashMap::new(),
+            outbound: HashMap::new(),
+            inbound: HashMap::new(),
+            running: FuturesUnordered::new(),
+            farewells: FuturesUnordered::new(),
+            actions: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// Reaches `peer` directly, through the circuit `<relay>/p2p-circuit/p2p/B` (with or without
+    /// `/webrtc` in it) unless a relayed connection exists already. Does nothing when a direct
+    /// connection exists or is under way. The outcome is an [`Event`].
+    pub fn connect(&mut self, peer: PeerId, circuit: Multiaddr) -> Result<(), Error> {
+        if self.has(&peer, Kind::Direct) || self.outbound.contains_key(&peer) || self.inbound.contains_key(&peer) {
+            return Ok(());
+        }
+        self.start(peer, address::without_webrtc(&circuit), None)
+    }
+
+    /// Whether `peer` is reached without a relay.
+    pub fn is_direct(&self, peer: &PeerId) -> bool {
+        self.has(peer, Kind::Direct)
+    }
+
+    fn start(
+        &mut self,
+        peer: PeerId,
+        circuit: Multiaddr,
+        reply: Option<oneshot::Sender<Result<Connection, Error>>>,
+    ) -> Result<(), Error> {
+        if self.outbound.len() >= MAX_OUTBOUND_UPGRADES {
+            return Err(Error::TooMany { max: MAX_OUTBOUND_UPGRADES });
+        }
+        let phase = match self.relayed(&peer) {
+            Some(relayed) => self.open_stream(peer, relayed),
+            None => {
+                // Always: this may run inside a dial of the same peer, by its full address.
+                let opts = DialOpts::peer_id(peer)
+                    .condition(PeerCondition::Always)
+                    .addresses(vec![circuit])
+                    .build();
+                let id = opts.connection_id();
+                self.act(ToSwarm::Dial { opts });
+                Phase::Dialling(id)
+            }
+        };
+        self.outbound.insert(peer, Outbound { phase, reply });
+        Ok(())
+    }
+
+    fn open_stream(&mut self, peer: PeerId, relayed: ConnectionId) -> Phase {
+        self.act(ToSwarm::NotifyHandler {
+            peer_id: peer,
+            handler: NotifyHandler::One(relayed),
+            event: OpenStream,
+        });
+        Phase::Opening(relayed)
+    }
+
+    fn on_dial_request(&mut self, request: DialRequest) {
+        let DialRequest { peer, circuit, reply } = request;
+        if let Some(outbound) = self.outbound.get_mut(&peer) {
+            if outbound.reply.is_none() && !matches!(outbound.phase, Phase::Fetching(_)) {
+                outbound.reply = Some(reply);
+            } else {
+                let _ = reply.send(Err(Error::Busy));
+            }
+        } else if self.inbound.contains_key(&peer) {
+            let _ = reply.send(Err(Error::Superseded));
+        } else if self.outbound.len() >= MAX_OUTBOUND_UPGRADES {
+            let _ = reply.send(Err(Error::TooMany { max: MAX_OUTBOUND_UPGRADES }));
+        } else {
+            let _ = self.start(peer, circuit, Some(reply));
+        }
+    }
+
+    fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
+        let kind = kind(endpoint);
+        self.connections.entry(peer).or_default().insert(id, kind);
+        if kind == Kind::Direct {
+            if self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Fetching(f) if f == id)) {
+                self.outbound.remove(&peer);
+            }
+            return;
+        }
+        if !endpoint.is_dialer() {
+            return; // Whoever dialled upgrades.
+        }
+        let direct = self.has(&peer, Kind::Direct);
+        let asked = match self.outbound.get(&peer).map(|outbound| &outbound.phase) {
+            Some(Phase::Dialling(dialled)) => *dialled == id,
+            Some(_) => return,
+            None => false,
+        };
+        if asked {
+            let phase = self.open_stream(peer, id);
+            if let Some(outbound) = self.outbound.get_mut(&peer) {
+                outbound.phase = phase;
+            }
+        } else if !direct && self.config.upgrade_dialled && !self.inbound.contains_key(&peer) {
+            let phase = self.open_stream(peer, id);
+            self.outbound.insert(peer, Outbound { phase, reply: None });
+        }
+    }
+
+    fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
+        if let Some(connections) = self.connections.get_mut(&peer) {
+            connections.remove(&id);
+            if connections.is_empty() {
+                self.connections.remove(&peer);
+            }
+        }
+        let opening = self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
+        if opening {
+            self.outbound_failed(peer, Error::Relayed("it closed".into()));
+        }
+    }
+
+    fn on_dial_failure(&mut self, id: ConnectionId, error: String) {
+        let found = self.outbound.iter().find_map(|(peer, outbound)| match outbound.phase {
+            Phase::Dialling(dialled) if dialled == id => Some(*peer),
+            Phase::Fetching(dialled) if dialled == id => Some(*peer),
+            _ => None,
+        });
+        if let Some(peer) = found {
+            self.shared.lock().ready.remove(&peer);
+            self.outbound_failed(peer, Error::Relayed(error));
+        }
+    }
+
+    fn on_outbound_stream(&mut self, peer: PeerId, id: ConnectionId, stream: Stream) {
+        let Some(outbound) = self.outbound.get_mut(&peer) else { return };
+        if !matches!(outbound.phase, Phase::Opening(opening) if opening == id) {
+            return;
+        }
+        let abort = run(&self.running, peer, Role::Initiator, stream, &self.config);
+        outbound.phase = Phase::Running(abort);
+        self.wake();
+    }
+
+    fn on_inbound_stream(&mut self, peer: PeerId, stream: Stream) {
+        if self.shared.lock().listener.is_none() {
+            tracing::debug!(%peer, "upgrade refused: not listening on /webrtc");
+            return;
+        }
+        if let Some(previous) = self.inbound.remove(&peer) {
+            previous.abort(); // The peer tries anew; its older attempt is dead.
+        } else if self.inbound.len() >= MAX_INBOUND_UPGRADES {
+            tracing::debug!(%peer, "upgrade refused: too many under way");
+            return;
+        }
+        if let Some(outbound) = self.outbound.get(&peer) {
+            let ours_is_kept = match outbound.phase {
+                Phase::Dialling(_) => false, // The peer is ahead, and has not heard of our attempt.
+                Phase::Fetching(_) => true,
+                Phase::Opening(_) | Phase::Running(_) => self.local_peer.is_some_and(|me| keeps_own(me, peer)),
+            };
+            if ours_is_kept {
+                tracing::debug!(%peer, "both dialled: keeping our attempt");
+                return;
+            }
+            tracing::debug!(%peer, "both dialled: keeping the peer's attempt");
+            if let Some(Outbound { phase, reply }) = self.outbound.remove(&peer) {
+                if let Phase::Running(abort) = phase {
+                    abort.abort();
+                }
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(Error::Superseded));
+                }
+            }
+        }
+        let abort = run(&self.running, peer, Role::Responder, stream, &self.config);
+        self.inbound.insert(peer, abort);
+        self.wake();
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome) {
+        let Outcome { peer, role, result } = outcome;
+        let Some(result) = result else { return };
+        let initiator = role == Role::Initiator;
+        let (connection, stream) = match (result, role) {
+            (Ok(negotiated), _) => negotiated,
+            (Err(error), Role::Initiator) => return self.outbound_failed(peer, error),
+            (Err(error), Role::Responder) => {
+                self.inbound.remove(&peer);
+                return self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed { peer, initiator, error }));
+            }
+        };
+        self.farewells.push(farewell(stream).map(move |()| peer).boxed_local());
+        self.act(ToSwarm::GenerateEvent(Event::Upgraded { peer, initiator }));
+        if role == Role::Responder {
+            self.inbound.remove(&peer);
+            self.shared.lock().report(Report::Incoming(peer, connection));
+            return;
+        }
+        let Some(outbound) = self.outbound.get_mut(&peer) else { return };
+        if let Some(reply) = outbound.reply.take() {
+            self.outbound.remove(&peer);
+            // A dial that was given up meanwhile drops the connection, which closes it.
+            let _ = reply.send(Ok(connection));
+            return;
+        }
+        let opts = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(vec![address::direct(peer)])
+            .build();
+        outbound.phase = Phase::Fetching(opts.connection_id());
+        self.shared.lock().ready.insert(peer, connection);
+        self.act(ToSwarm::Dial { opts });
+    }
+
+    fn outbound_failed(&mut self, peer: PeerId, error: Error) {
+        let Some(outbound) = self.outbound.remove(&peer) else { return };
+        if let Some(reply) = outbound.reply {
+            let _ = reply.send(Err(error.clone()));
+        }
+        self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed { peer, initiator: true, error }));
+    }
+
+    /// Both sides have said goodbye: the circuits to this peer have served. libp2p's behaviours
+    /// would go on to use them, until the relay cuts them off.
+    fn close_relayed(&mut self, peer: PeerId) {
+        if !self.has(&peer, Kind::Direct) {
+            return; // It broke already; the circuit is all there is.
+        }
+        let relayed: Vec<ConnectionId> = self.relayed_all(&peer).collect();
+        for id in relayed {
+            self.act(ToSwarm::CloseConnection { peer_id: peer, connection: CloseConnection::One(id) });
+        }
+    }
+
+    fn has(&self, peer: &PeerId, kind: Kind) -> bool {
+        self.connections.get(peer).is_some_and(|c| c.values().any(|k| *k == kind))
+    }
+
+    fn relayed(&self, peer: &PeerId) -> Option<ConnectionId> {
+        self.relayed_all(peer).next()
+    }
+
+    fn relayed_all(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> + '_ {
+        let connections = self.connections.get(peer).into_iter().flatten();
+        connections.filter(|(_, kind)| **kind == Kind::Relayed).map(|(id, _)| *id)
+    }
+
+    fn act(&mut self, action: ToSwarm<Event, THandlerInEvent<Behaviour>>) {
+        self.actions.push_back(action);
+        self.wake();
+    }
+
+    fn wake(&mut self) {
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        local: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(Handler::new(address::is_relayed(local)))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        remote: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(Handler::new(address::is_relayed(remote)))
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
+                self.on_established(peer_id, connection_id, endpoint);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+                self.on_closed(peer_id, connection_id);
+            }
+            FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
+                self.on_dial_failure(connection_id, error.to_string());
+            }
+            FromSwarm::NewListenAddr(listening) => {
+                let me = self.shared.lock().add_circuit(listening.addr);
+                self.local_peer = self.local_peer.or(me);
+            }
+            FromSwarm::ExpiredListenAddr(expired) => self.shared.lock().remove_circuit(expired.addr),
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {
+            FromHandler::Inbound(stream) => self.on_inbound_stream(peer, stream),
+            FromHandler::Outbound(stream) => self.on_outbound_stream(peer, id, stream),
+            FromHandler::OutboundFailed(reason) => {
+                let opening =
+                    self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
+                if opening {
+                    self.outbound_failed(peer, Error::NoSignalingStream(reason));
+                }
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event, THandlerInEvent<Self>>> {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return Poll::Ready(action);
+            }
+            let request = {
+                let mut shared = self.shared.lock();
+                shared.behaviour_waker = Some(cx.waker().clone());
+                shared.dials.pop_front()
+            };
+            if let Some(request) = request {
+                self.on_dial_request(request);
+            } else if let Poll::Ready(Some(outcome)) = self.running.poll_next_unpin(cx) {
+                self.on_outcome(outcome);
+            } else if let Poll::Ready(Some(peer)) = self.farewells.poll_next_unpin(cx) {
+                self.close_relayed(peer);
+            } else {
+                self.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// Starts a negotiation; it ends in an [`Outcome`].
+fn run(
+    running: &FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
+    peer: PeerId,
+    role: Role,
+    stream: Stream,
+    config: &Config,
+) -> AbortHandle {
+    let (abort, registration) = AbortHandle::new_pair();
+    let negotiation = Abortable::new(upgrade(role, stream, config.clone()), registration);
+    running.push(negotiation.map(move |result| Outcome { peer, role, result: result.ok() }).boxed_local());
+    abort
+}
+
+/// Both dialled at once: the attempt of the smaller peer id is kept, so that both sides drop
+/// the same one.
+fn keeps_own(me: PeerId, other: PeerId) -> bool {
+    me.to_bytes() < other.to_bytes()
+}
+
+fn kind(endpoint: &ConnectedPoint) -> Kind {
+    let address = match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, .. } => local_addr,
+    };
+    if address::is_relayed(address) { Kind::Relayed } else { Kind::Direct }
+}

@@ -1,0 +1,283 @@
+//! One data channel and the stream on it: events in, frames out.
+//! It does not know libp2p's traits; `stream` does.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::closure::Closure;
+use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
+
+use super::connection::Inner;
+use super::js;
+use crate::stream::{FIN_ACK_TIMEOUT_MS, MAX_RECEIVE_BYTES, StreamError, Substream};
+
+/// Above this many queued bytes a writer waits. A longer queue gains nothing on one machine
+/// and delays whatever else the stream has to say.
+const SEND_HIGH_BYTES: u32 = 1024 * 1024;
+/// At this many queued bytes it goes on: early enough that the queue never runs dry.
+const SEND_LOW_BYTES: u32 = 256 * 1024;
+
+/// What all streams of a connection may leave unread together: a few bursts of
+/// `MAX_RECEIVE_BYTES`, so that many streams are no way around the cap of one.
+const MAX_CONNECTION_UNREAD_BYTES: usize = 4 * MAX_RECEIVE_BYTES;
+
+/// A data channel that belongs to a connection.
+pub(crate) struct Channel {
+    dc: RtcDataChannel,
+    key: u32,
+    connection: Weak<Inner>,
+    state: RefCell<State>,
+}
+
+struct State {
+    substream: Substream,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    handlers: Option<Handlers>,
+    /// Since when the stream has been waiting for its peer to finish.
+    awaiting_since_ms: Option<u64>,
+}
+
+/// The closures that the browser calls. They must outlive their registration.
+struct Handlers {
+    _open: Closure<dyn FnMut(Event)>,
+    _low: Closure<dyn FnMut(Event)>,
+    _close: Closure<dyn FnMut(Event)>,
+    _message: Closure<dyn FnMut(MessageEvent)>,
+}
+
+impl Channel {
+    /// Takes over a channel and listens to it from now on, so that nothing it says is lost.
+    pub(crate) fn adopt(dc: RtcDataChannel, key: u32, connection: Weak<Inner>) -> Rc<Channel> {
+        dc.set_binary_type(RtcDataChannelType::Arraybuffer);
+        dc.set_buffered_amount_low_threshold(SEND_LOW_BYTES);
+        let state = State {
+            substream: Substream::new(MAX_RECEIVE_BYTES),
+            reader: None,
+            writer: None,
+            handlers: None,
+            awaiting_since_ms: None,
+        };
+        let channel = Rc::new(Channel { dc, key, connection, state: RefCell::new(state) });
+        channel.attach();
+        channel
+    }
+
+    /// Reads received bytes.
+    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Result<usize, StreamError>> {
+        let mut state = self.state.borrow_mut();
+        match state.substream.read(into) {
+            Ok(Some(count)) => {
+                drop(state);
+                self.account(0, count);
+                Poll::Ready(Ok(count))
+            }
+            Ok(None) => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Sends up to one frame.
+    pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, StreamError>> {
+        let mut state = self.state.borrow_mut();
+        state.substream.check_writable()?;
+        match self.dc.ready_state() {
+            RtcDataChannelState::Open if self.dc.buffered_amount() < SEND_HIGH_BYTES => {}
+            RtcDataChannelState::Open | RtcDataChannelState::Connecting => {
+                state.writer = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            _ => return Poll::Ready(Err(StreamError::ChannelClosed)),
+        }
+        let count = state.substream.write(bytes)?;
+        drop(state);
+        self.pump();
+        Poll::Ready(Ok(count))
+    }
+
+    /// Everything written has been given to the data channel.
+    pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        let mut state = self.state.borrow_mut();
+        if state.substream.has_frames() {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes the writing half and waits for the peer's acknowledgement.
+    pub(crate) fn poll_close(&self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        self.state.borrow_mut().substream.close_write();
+        self.pump();
+        let mut state = self.state.borrow_mut();
+        match state.substream.write_closed() {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => {
+                state.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// The holder of the stream is gone.
+    pub(crate) fn abandon(&self) {
+        let unread = self.change(Substream::abandon);
+        self.account(0, unread);
+    }
+
+    /// Resets what has been waiting for its peer for too long.
+    pub(crate) fn sweep(&self, now_ms: u64) {
+        let late = self.state.borrow().awaiting_since_ms.is_some_and(|since| {
+            now_ms.saturating_sub(since) >= FIN_ACK_TIMEOUT_MS
+        });
+        if late {
+            self.change(Substream::time_is_up);
+        }
+    }
+
+    /// The connection is gone: whoever waits is told, and the browser calls us no more.
+    pub(crate) fn connection_closed(&self) {
+        self.detach();
+        self.state.borrow_mut().substream.channel_closed();
+        self.wake();
+    }
+
+    fn on_message(&self, event: &MessageEvent) {
+        let before = self.state.borrow().substream.unread_bytes();
+        match event.data().dyn_into::<js_sys::ArrayBuffer>() {
+            Ok(buffer) => {
+                let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
+                self.state.borrow_mut().substream.receive(&bytes);
+            }
+            Err(_) => self.state.borrow_mut().substream.receive_text(),
+        }
+        let after = self.state.borrow().substream.unread_bytes();
+        if !self.account(after.saturating_sub(before), before.saturating_sub(after)) {
+            let max = MAX_CONNECTION_UNREAD_BYTES;
+            self.change(|substream| substream.refuse(StreamError::ReceiveBufferFull { max }));
+            self.account(0, after);
+        }
+        self.pump();
+        self.wake();
+    }
+
+    fn on_close(&self) {
+        self.detach();
+        self.state.borrow_mut().substream.channel_closed();
+        self.wake();
+        if let Some(connection) = self.connection.upgrade() {
+            connection.channel_gone(self.key);
+        }
+    }
+
+    /// Changes the state, then sends what follows from it; answers how many unread bytes were
+    /// dropped by it.
+    fn change(&self, change: impl FnOnce(&mut Substream)) -> usize {
+        let mut state = self.state.borrow_mut();
+        let before = state.substream.unread_bytes();
+        change(&mut state.substream);
+        let dropped = before.saturating_sub(state.substream.unread_bytes());
+        drop(state);
+        self.pump();
+        self.wake();
+        dropped
+    }
+
+    /// Gives waiting frames to the data channel, each as one message, and closes the channel
+    /// when it has served.
+    fn pump(&self) {
+        let mut state = self.state.borrow_mut();
+        if self.dc.ready_state() == RtcDataChannelState::Connecting {
+            // A stream that is over before it was open has nothing to tell anybody.
+            if state.substream.wants_channel_closed() {
+                self.dc.close();
+            }
+            return;
+        }
+        while let Some(frame) = state.substream.next_frame() {
+            if self.dc.ready_state() != RtcDataChannelState::Open {
+                continue; // Closing: nothing gets through any more, `onclose` follows.
+            }
+            if let Err(thrown) = self.dc.send_with_u8_array(&frame) {
+                let error = js::error("send", &thrown);
+                tracing::debug!(%error, "data channel refused a frame");
+                state.substream.refuse(StreamError::Send(error.to_string()));
+            }
+        }
+        state.awaiting_since_ms = match state.substream.awaits_peer() {
+            true => state.awaiting_since_ms.or_else(|| Some(js::now_ms())),
+            false => None,
+        };
+        if state.substream.wants_channel_closed() {
+            self.dc.close();
+        }
+    }
+
+    /// Adds to and takes from what the connection has unread; `false` when that is too much.
+    fn account(&self, more: usize, less: usize) -> bool {
+        let Some(connection) = self.connection.upgrade() else { return true };
+        let unread = (connection.unread_bytes.get() + more).saturating_sub(less);
+        connection.unread_bytes.set(unread);
+        more == 0 || unread <= MAX_CONNECTION_UNREAD_BYTES
+    }
+
+    fn wake(&self) {
+        let (reader, writer) = {
+            let mut state = self.state.borrow_mut();
+            (state.reader.take(), state.writer.take())
+        };
+        reader.into_iter().chain(writer).for_each(Waker::wake);
+    }
+
+    fn attach(self: &Rc<Channel>) {
+        let on = |act: fn(&Channel)| {
+            let channel = Rc::downgrade(self);
+            Closure::<dyn FnMut(Event)>::new(move |_| {
+                if let Some(channel) = channel.upgrade() {
+                    act(&channel);
+                }
+            })
+        };
+        let sendable = |channel: &Channel| {
+            channel.pump();
+            channel.wake();
+        };
+        let open = on(sendable);
+        let low = on(|channel| channel.wake());
+        let close = on(Channel::on_close);
+        let weak = Rc::downgrade(self);
+        let message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+            if let Some(channel) = weak.upgrade() {
+                channel.on_message(&event);
+            }
+        });
+        self.dc.set_onopen(Some(open.as_ref().unchecked_ref()));
+        self.dc.set_onbufferedamountlow(Some(low.as_ref().unchecked_ref()));
+        self.dc.set_onclose(Some(close.as_ref().unchecked_ref()));
+        self.dc.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        let handlers = Handlers { _open: open, _low: low, _close: close, _message: message };
+        self.state.borrow_mut().handlers = Some(handlers);
+    }
+
+    /// Unset first, then drop: the browser must never call a closure that is gone.
+    fn detach(&self) {
+        self.dc.set_onopen(None);
+        self.dc.set_onbufferedamountlow(None);
+        self.dc.set_onclose(None);
+        self.dc.set_onmessage(None);
+        let handlers = self.state.borrow_mut().handlers.take();
+        drop(handlers);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.detach();
+    }
+}
