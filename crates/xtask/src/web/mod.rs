@@ -6,6 +6,7 @@ mod compress;
 mod folder;
 mod start_script;
 mod wasm_imports;
+mod worker;
 
 use std::env;
 use std::fs;
@@ -82,6 +83,7 @@ pub(crate) fn finish(dist: &Path, profile: Profile) -> Result<()> {
         fs::write(dist.join(name), script)?;
     }
     fs::write(&page, &split.html)?;
+    worker::rename(dist)?;
     for file in folder::files(dist)? {
         if file.extension().is_some_and(|end| end == "wasm") {
             wasm_imports::check(&file)?;

@@ -67,7 +67,7 @@ fn is_inline_code(attributes: &str, body: &str) -> bool {
 }
 
 /// A name for the content, so that a cached copy of another build is never taken for it. Not a checksum.
-fn fnv1a(bytes: &[u8]) -> u64 {
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
