@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -13,11 +12,20 @@ use crate::relay::{self, Build};
 use crate::web::{self, Profile, Sizes};
 use crate::{models, setup};
 
-/// Tokens per measurement: long enough that starting the program does not show.
-const TOKENS: u32 = 256;
+/// The models beside the repository that are measured.
+const MODELS: [&str; 3] = [
+    "stories260K-f32.gguf",
+    "stories260K-q8_0.gguf",
+    "stories260K-q4_0.gguf",
+];
+/// Long enough that the first, slower tokens do not show, short enough for the models' context of 512.
+const TOKENS: &str = "256";
+/// Read at once, so that the prompt's speed is that of a prompt and not of a token.
+const PROMPT: &str = "Once upon a time there was a little girl who lived in a house near the sea. Every day she went \
+                      to the beach to look for shells, and every day the sea had brought new ones. One day she found";
 
 struct Figure {
-    what: &'static str,
+    what: String,
     value: f64,
     unit: &'static str,
 }
@@ -46,37 +54,44 @@ pub(crate) fn run(context: &Context, json: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// Native generation on the CPU: the difference of a long and a short run, so that loading does not count.
+/// Native generation on the CPU, as the engine's own example measures it.
 fn engine(context: &Context) -> Result<Vec<Figure>> {
-    let Some(model) = models::shared(context, "stories260K-f32.gguf") else {
-        println!("bench: no test model at ../shared/models: the engine is not measured");
+    let present: Vec<_> = MODELS
+        .iter()
+        .filter_map(|name| Some((name, models::shared(context, name)?)))
+        .collect();
+    if present.is_empty() {
+        println!("bench: no models beside the repository: the engine is not measured");
         return Ok(Vec::new());
-    };
+    }
     let generate = relay::engine_example(context, "generate", Build::Release)?;
-    let timed = |tokens: u32| -> Result<f64> {
+    let mut figures = Vec::new();
+    for (name, model) in present {
         let mut cmd = context.command(&generate);
         cmd.arg("--model")
             .arg(&model)
-            .args(["--tokens", "1", "--backend", "cpu", "--ignore-eos", "--ids"]);
-        let start = Instant::now();
-        cmd.args(["-n", &tokens.to_string()]).output()?;
-        Ok(start.elapsed().as_secs_f64())
-    };
-    timed(1)?;
-    let (load, whole) = (timed(1)?, timed(TOKENS + 1)?);
-    let per_second = f64::from(TOKENS) / (whole - load).max(f64::EPSILON);
-    Ok(vec![
-        Figure {
-            what: "stories260K-f32, CPU, native: first token",
-            value: load * 1e3,
-            unit: "ms",
-        },
-        Figure {
-            what: "stories260K-f32, CPU, native: generation",
-            value: per_second,
-            unit: "tokens/s",
-        },
-    ])
+            .args(["--prompt", PROMPT, "-n", TOKENS, "--backend", "cpu"]);
+        let output = cmd.args(["--ids", "--ignore-eos", "--time"]).inner().output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let speed: Value = said
+            .lines()
+            .find_map(|line| serde_json::from_str(line).ok())
+            .with_context(|| format!("{cmd} measured nothing: {said}"))?;
+        for (key, what) in [
+            ("prompt_tokens_per_s", "prompt"),
+            ("decode_tokens_per_s", "generation"),
+        ] {
+            let value = speed[key]
+                .as_f64()
+                .with_context(|| format!("{cmd} does not say {key}"))?;
+            figures.push(Figure {
+                what: format!("{name}, native, CPU: {what}"),
+                value,
+                unit: "tokens/s",
+            });
+        }
+    }
+    Ok(figures)
 }
 
 fn web_sizes(context: &Context) -> Result<Vec<Figure>> {
@@ -85,12 +100,12 @@ fn web_sizes(context: &Context) -> Result<Vec<Figure>> {
     let kib = |bytes: u64| f64::from(u32::try_from(bytes).unwrap_or(u32::MAX)) / 1024.0;
     Ok(vec![
         Figure {
-            what: "web: first load (brotli)",
+            what: "web: first load (brotli)".to_owned(),
             value: kib(sizes.first_load),
             unit: "KiB",
         },
         Figure {
-            what: "web: compute worker (brotli)",
+            what: "web: compute worker (brotli)".to_owned(),
             value: kib(sizes.compute),
             unit: "KiB",
         },
