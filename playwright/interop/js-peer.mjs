@@ -1,0 +1,196 @@
+// A js-libp2p peer with the protocols of crates/webrtc-p2p/example, in Node.js and in a page.
+// Its methods have the names of the example's, so that a check does not care which it drives.
+import { circuitRelayTransport } from '@libp2p/circuit-relay-v2';
+import { identify } from '@libp2p/identify';
+import { noise } from '@libp2p/noise';
+import { ping } from '@libp2p/ping';
+import { webRTC } from '@libp2p/webrtc';
+import { webSockets } from '@libp2p/websockets';
+import { yamux } from '@libp2p/yamux';
+import { multiaddr } from '@multiformats/multiaddr';
+import { createLibp2p } from 'libp2p';
+
+const ECHO = '/example/echo/1';
+const SPEAK_FIRST = '/example/speak-first/1';
+const GIVE_UP = '/example/give-up/1';
+const PIECE_BYTES = 100_000;
+const STREAMS = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 };
+
+const pattern = (at) => (at % 251) ^ (Math.floor(at / 65_521) & 255);
+const bytesOf = (chunk) => (chunk instanceof Uint8Array ? chunk : chunk.subarray());
+
+async function send(stream, bytes) {
+  if (!stream.send(bytes)) await stream.onDrain();
+}
+
+async function readToEnd(stream) {
+  let total = 0;
+  for await (const chunk of stream) total += chunk.byteLength;
+  return total;
+}
+
+export class JsPeer {
+  #node;
+  #pings = new Map();
+  #seen = { served: 0, broken: 0, heard_bytes: 0, failures: [] };
+
+  static async create() {
+    const peer = new JsPeer();
+    peer.#node = await createLibp2p({
+      addresses: { listen: [] },
+      transports: [webSockets(), circuitRelayTransport(), webRTC({ rtcConfiguration: { iceServers: [] } })],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      connectionGater: { denyDialMultiaddr: () => false },
+      connectionManager: { inboundConnectionThreshold: 1_000, maxConnections: 1_000 },
+      services: { identify: identify(), ping: ping() },
+    });
+    await peer.#serve();
+    return peer;
+  }
+
+  async #serve() {
+    const seen = this.#seen;
+    const note = async (work) => {
+      try { await work(); seen.served += 1; } catch { seen.broken += 1; }
+    };
+    await this.#node.handle(ECHO, (stream) => note(async () => {
+      for await (const chunk of stream) await send(stream, chunk);
+      if (stream.status === 'reset' || stream.status === 'aborted') throw new Error('broken');
+      await stream.close();
+    }), STREAMS);
+    await this.#node.handle(SPEAK_FIRST, (stream) => note(async () => {
+      const heard = readToEnd(stream);
+      await send(stream, new Uint8Array(PIECE_BYTES).fill(7));
+      await stream.close();
+      seen.heard_bytes = await heard;
+    }), STREAMS);
+    await this.#node.handle(GIVE_UP, (stream) => {
+      stream.addEventListener('message', () => stream.abort(new Error('given up')), { once: true });
+    }, STREAMS);
+  }
+
+  status() {
+    const peers = {};
+    for (const c of this.#node.getConnections()) {
+      const id = c.remotePeer.toString();
+      peers[id] ??= { agent: '', ping_ms: this.#pings.get(id) ?? null, direct: 0, relayed: 0 };
+      const address = c.remoteAddr.toString();
+      const relayed = address.includes('/p2p-circuit') && !address.includes('/webrtc');
+      peers[id][relayed ? 'relayed' : 'direct'] += 1;
+    }
+    const addresses = this.#node.getMultiaddrs().map(String);
+    return JSON.stringify({ peer_id: this.#node.peerId.toString(), addresses, peers, ...this.#seen });
+  }
+
+  async agentOf(id) {
+    const found = this.#node.getConnections().find((c) => c.remotePeer.toString() === id);
+    const peer = await this.#node.peerStore.get(found.remotePeer);
+    return new TextDecoder().decode(peer.metadata.get('AgentVersion') ?? new Uint8Array());
+  }
+
+  async listen(relay) {
+    await this.#node.components.transportManager.listen([multiaddr(`${relay}/p2p-circuit`), multiaddr('/webrtc')]);
+  }
+
+  async dial(address) { await this.#node.dial(multiaddr(address)); }
+  async connect(address) { await this.dial(address); }
+
+  async disconnect(id) {
+    const all = this.#node.getConnections().filter((c) => c.remotePeer.toString() === id);
+    await Promise.all(all.map((c) => c.close()));
+  }
+
+  #direct(id) {
+    const direct = this.#node.getConnections().filter((c) => c.remotePeer.toString() === id && c.limits == null
+      && c.remoteAddr.toString().includes('/webrtc'));
+    if (direct.length === 0) throw new Error('no direct connection');
+    return direct[0];
+  }
+
+  async ping(id) {
+    const ms = await this.#node.services.ping.ping(this.#direct(id).remotePeer);
+    this.#pings.set(id, ms);
+    return ms;
+  }
+
+  #open(id, protocol) { return this.#direct(id).newStream(protocol, STREAMS); }
+
+  async echo(id, size) {
+    const start = performance.now();
+    const stream = await this.#open(id, ECHO);
+    const read = (async () => {
+      let at = 0;
+      for await (const chunk of stream) {
+        for (const byte of bytesOf(chunk)) {
+          if (byte !== pattern(at)) throw new Error(`wrong byte at ${at}`);
+          at += 1;
+        }
+      }
+      if (at !== size) throw new Error(`${at} bytes came back of ${size}, stream ${stream.status}`);
+    })();
+    for (let at = 0; at < size;) {
+      const end = Math.min(size, at + 60_000);
+      const chunk = new Uint8Array(end - at);
+      for (let i = 0; i < chunk.length; i += 1) chunk[i] = pattern(at + i);
+      await send(stream, chunk);
+      at = end;
+    }
+    await Promise.all([stream.close(), read]);
+    return performance.now() - start;
+  }
+
+  async closeFirst(id, size) {
+    const stream = await this.#open(id, ECHO);
+    const total = readToEnd(stream);
+    await send(stream, new Uint8Array(size).fill(3));
+    await stream.close();
+    if (await total !== size) throw new Error(`${await total} bytes came back of ${size}`);
+  }
+
+  async listenFirst(id, size) {
+    const stream = await this.#open(id, SPEAK_FIRST);
+    const heard = await readToEnd(stream);
+    if (heard !== PIECE_BYTES) throw new Error(`heard ${heard} of ${PIECE_BYTES}`);
+    await send(stream, new Uint8Array(size).fill(5));
+    await stream.close();
+  }
+
+  async abandon(id) {
+    const stream = await this.#open(id, ECHO);
+    const first = new Promise((resolve) => stream.addEventListener('message', resolve, { once: true }));
+    await send(stream, new Uint8Array(100_000).fill(1));
+    await first;
+    stream.abort(new Error('abandoned'));
+  }
+
+  async givenUp(id) {
+    const stream = await this.#open(id, GIVE_UP);
+    const closed = new Promise((resolve) => stream.addEventListener('close', resolve, { once: true }));
+    await send(stream, new Uint8Array([1]));
+    await closed;
+    if (stream.status !== 'reset') throw new Error(`the stream ended as ${stream.status}`);
+  }
+
+  async streams(id, count, atOnce) {
+    let next = 0;
+    const worker = async () => { while (next < count) await this.echo(id, 1_000 + next++); };
+    await Promise.all(Array.from({ length: atOnce }, worker));
+  }
+
+  async roundTrips(id, count) {
+    const stream = await this.#open(id, ECHO);
+    const out = [];
+    for (let i = 0; i < count; i += 1) {
+      const start = performance.now();
+      const answer = new Promise((resolve) => stream.addEventListener('message', resolve, { once: true }));
+      await send(stream, new Uint8Array([i & 255]));
+      await answer;
+      out.push(performance.now() - start);
+    }
+    await stream.close();
+    return out;
+  }
+
+  async stop() { await this.#node.stop(); }
+}

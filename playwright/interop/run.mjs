@@ -1,0 +1,249 @@
+// The /webrtc transport of crates/webrtc-p2p against js-libp2p: one line per check, and a sum.
+// Every pair does everything in both directions; the relay only introduces them.
+//
+//   npm run test              all pairs
+//   ONLY=ours-ours npm run …  one pair
+import { launch, openPeer, prepare, serve } from './browser.mjs';
+import { JsPeer } from './js-peer.mjs';
+import { startRelay } from './relay.mjs';
+
+const ECHO_BYTES = 16 * 1024 * 1024;
+const log = process.env.VERBOSE === undefined ? () => {} : (line) => console.log(`      ${line}`);
+const results = { passed: 0, failed: 0 };
+
+async function check(name, work, timeoutMs = 60_000) {
+  const start = performance.now();
+  let timer;
+  try {
+    const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`no result after ${timeoutMs} ms`)), timeoutMs); });
+    const note = await Promise.race([work(), late]);
+    results.passed += 1;
+    console.log(`ok    ${name} (${Math.round(performance.now() - start)} ms${typeof note === 'string' ? `; ${note}` : ''})`);
+    return true;
+  } catch (error) {
+    results.failed += 1;
+    console.log(`FAIL  ${name}: ${String(error?.message ?? error).split('\n')[0]}`);
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function until(what, condition, timeoutMs = 15_000) {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const status = async (peer) => JSON.parse(await peer.status());
+const idOf = async (peer) => (await status(peer)).peer_id;
+const reach = async (peer, id) => (await status(peer)).peers[id] ?? { direct: 0, relayed: 0 };
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const assert = (truth, text) => { if (!truth) throw new Error(text); };
+
+const webrtcAddress = (peer) => until('a /webrtc address', async () => (
+  (await status(peer)).addresses.find((a) => a.includes('/p2p-circuit/webrtc'))));
+
+const onlyDirect = (peer, id) => until('exactly one direct connection and no relayed one', async () => {
+  const { direct, relayed } = await reach(peer, id);
+  return direct === 1 && relayed === 0;
+});
+
+/** `a` uses the connection that exists; `b` serves. */
+async function use(title, a, b) {
+  const [bId, aId] = [await idOf(b), await idOf(a)];
+  await check(`${title}: identify`, async () => {
+    const agent = await until('an agent', async () => (
+      a.kind === 'ours' ? (await reach(a, bId)).agent : a.agentOf(bId)));
+    return agent;
+  });
+  await check(`${title}: ping`, async () => {
+    const ms = a.kind === 'ours' ? await until('a ping', async () => (await reach(a, bId)).ping_ms) : await a.ping(bId);
+    return `${Number(ms).toFixed(1)} ms`;
+  });
+  await check(`${title}: echo 16 MiB there and back, byte for byte`, async () => {
+    const ms = await a.echo(bId, ECHO_BYTES);
+    return `${(ECHO_BYTES / ms / 1_000).toFixed(1)} MB/s each way`;
+  });
+  await check(`${title}: half-close, the dialling side first`, () => a.closeFirst(bId, 200_000));
+  await check(`${title}: half-close, the answering side first`, async () => {
+    await a.listenFirst(bId, 123_456);
+    await until('the last bytes', async () => (await status(b)).heard_bytes === 123_456);
+  });
+  await check(`${title}: a stream reset here is reset there`, async () => {
+    const before = (await status(b)).broken;
+    await a.abandon(bId);
+    await until('a broken stream', async () => (await status(b)).broken > before);
+  });
+  await check(`${title}: a stream reset there is reset here`, () => a.givenUp(bId));
+  await check(`${title}: 200 streams one after the other`, () => a.streams(bId, 200, 1));
+  await check(`${title}: 50 streams at once`, () => a.streams(bId, 50, 50));
+  await check(`${title}: round trip`, async () => `${median(await a.roundTrips(bId, 200)).toFixed(2)} ms in the middle`);
+  await check(`${title}: no channel is left open`, async () => {
+    for (const peer of [a, b].filter((p) => p.page !== undefined)) {
+      // Ping keeps one stream in each direction; identify and the like are over.
+      await until(`few channels in ${peer.kind}, not ${JSON.stringify(await peer.counts())}`, async () => (await peer.counts()).channels <= 4);
+      const { ids } = await peer.counts();
+      assert(ids.every((id) => id === null || id < 300), `ids are not reused: ${ids}`);
+    }
+  });
+  return aId;
+}
+
+async function pair(name, make) {
+  if (process.env.ONLY !== undefined && process.env.ONLY !== name) return;
+  const { a, b, relay } = await make();
+  const title = (x, y) => `${x.kind} → ${y.kind}`;
+  try {
+    await check(`${name}: both listen`, async () => { await a.listen(relay); await b.listen(relay); await webrtcAddress(a); await webrtcAddress(b); });
+    const [aId, bId] = [await idOf(a), await idOf(b)];
+    for (const [x, y, xId, yId] of [[a, b, aId, bId], [b, a, bId, aId]]) {
+      const address = await webrtcAddress(y);
+      const ok = await check(`${title(x, y)}: connect`, async () => {
+        await x.connect(address);
+        await until('a direct connection', async () => (await reach(y, xId)).direct > 0);
+      });
+      if (!ok) continue;
+      await check(`${title(x, y)}: the relayed connection is closed, the direct one stays`, async () => {
+        await onlyDirect(x, yId); await onlyDirect(y, xId);
+      });
+      await use(title(x, y), x, y);
+      await check(`${title(x, y)}: disconnect`, async () => {
+        await x.disconnect(yId);
+        await until('no connection', async () => (await reach(x, yId)).direct === 0 && (await reach(y, xId)).direct === 0);
+      });
+    }
+    if (a.kind === 'ours') {
+      await check(`${title(a, b)}: a dial of the full address works too`, async () => {
+        await a.dial(await webrtcAddress(b));
+        await onlyDirect(a, bId);
+        await a.echo(bId, 100_000);
+        await a.disconnect(bId);
+        await until('no connection', async () => (await reach(a, bId)).direct === 0 && (await reach(b, aId)).direct === 0);
+      });
+    }
+    await check(`${name}: 100 connections one after the other leave nothing behind`, async () => {
+      const address = await webrtcAddress(b);
+      for (let i = 0; i < 100; i += 1) {
+        await a.connect(address);
+        await a.echo(bId, 1_000);
+        await a.disconnect(bId);
+        await until(`connection ${i} gone`, async () => {
+          const [x, y] = [await reach(a, bId), await reach(b, aId)];
+          return x.direct + y.direct + x.relayed + y.relayed === 0;
+        });
+      }
+      for (const peer of [a, b].filter((p) => p.page !== undefined)) {
+        const left = await until('all closed', async () => {
+          const counts = await peer.counts();
+          return counts.pcs === 0 && counts.channels === 0 ? counts : undefined;
+        });
+        assert(left, 'something is left');
+      }
+    }, 240_000);
+    if (a.kind === 'ours' && b.kind === 'ours') await oursOnly(name, a, b);
+    for (const peer of [a, b].filter((p) => p.kind === 'ours')) {
+      await check(`${name}: no error in the console`, async () => {
+        const ours = peer.errors.filter((e) => /wasm|closure|panick|unreachable|RuntimeError/i.test(e));
+        assert(ours.length === 0, ours[0]);
+      });
+    }
+  } finally {
+    await Promise.all([a, b].map((peer) => (peer.close ?? peer.stop).call(peer)));
+  }
+}
+
+/** What only two of our own can show. */
+async function oursOnly(name, a, b) {
+  const [aId, bId] = [await idOf(a), await idOf(b)];
+  await check(`${name}: both dial at once and one connection stays`, async () => {
+    const [toA, toB] = [await webrtcAddress(a), await webrtcAddress(b)];
+    for (let i = 0; i < 10; i += 1) {
+      await Promise.allSettled([a.connect(toB), b.connect(toA)]);
+      await onlyDirect(a, bId); await onlyDirect(b, aId);
+      await a.echo(bId, 1_000);
+      await a.disconnect(bId);
+      await until('no connection', async () => (await reach(a, bId)).direct + (await reach(b, aId)).direct === 0);
+    }
+  });
+  await check(`${name}: a peer that closes is noticed at once`, async () => {
+    await a.connect(await webrtcAddress(b));
+    await onlyDirect(a, bId);
+    const start = performance.now();
+    await b.page.evaluate(() => globalThis.closeAllPeerConnections());
+    await until('the end', async () => (await reach(a, bId)).direct === 0);
+    const ms = performance.now() - start;
+    assert(ms < 1_500, `only after ${Math.round(ms)} ms`);
+  });
+}
+
+/** A peer whose browser is killed says nothing any more. */
+async function vanish(relay, url) {
+  if (process.env.ONLY !== undefined && process.env.ONLY !== 'vanish') return;
+  const [here, there] = [await launch(), await launch()];
+  const [a, b] = [await openPeer(here, url, 'ours', log), await openPeer(there, url, 'ours', log)];
+  try {
+    await check('vanish: a peer whose browser is killed is noticed within 5 s', async () => {
+      await b.listen(relay);
+      await a.listen(relay);
+      const bId = await idOf(b);
+      await a.connect(await webrtcAddress(b));
+      await onlyDirect(a, bId);
+      await new Promise((resolve) => setTimeout(resolve, 12_000));
+      assert((await reach(a, bId)).direct === 1, 'an idle connection must stay');
+      const start = performance.now();
+      // Stopped, not closed: nothing is said on the network.
+      const { execFileSync } = await import('node:child_process');
+      const victims = execFileSync('ps', ['-eo', 'pid,ppid,args']).toString();
+      await freeze(there, victims);
+      await until('the end', async () => (await reach(a, bId)).direct === 0, 20_000);
+      const ms = performance.now() - start;
+      assert(ms < 5_000, `only after ${Math.round(ms)} ms`);
+      return `${Math.round(ms)} ms`;
+    });
+  } finally {
+    await here.close();
+    thaw();
+    await there.close();
+  }
+}
+
+let frozen = [];
+function freeze(browser, table) {
+  const rows = table.split('\n').map((line) => line.trim().split(/\s+/)).filter((r) => r.length > 2);
+  const root = browser.process?.()?.pid ?? globalThis.lastBrowserPid;
+  const tree = new Set([String(root)]);
+  for (let grown = true; grown;) {
+    grown = false;
+    for (const [pid, ppid] of rows) if (tree.has(ppid) && !tree.has(pid)) { tree.add(pid); grown = true; }
+  }
+  frozen = [...tree].map(Number);
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+}
+function thaw() {
+  for (const pid of frozen) { try { process.kill(pid, 'SIGCONT'); } catch { /* gone */ } }
+  frozen = [];
+}
+
+await prepare();
+const relay = await startRelay();
+const site = await serve();
+const browser = await launch();
+const inPage = (kind) => openPeer(browser, site.url, kind, log);
+const inNode = async () => Object.assign(await JsPeer.create(), { kind: 'js in Node.js' });
+
+await pair('ours-ours', async () => ({ a: await inPage('ours'), b: await inPage('ours'), relay: relay.address }));
+await pair('ours-js', async () => ({ a: await inPage('ours'), b: await inPage('js'), relay: relay.address }));
+await pair('ours-node', async () => ({ a: await inPage('ours'), b: await inNode(), relay: relay.address }));
+await pair('js-js', async () => ({ a: await inPage('js'), b: await inPage('js'), relay: relay.address }));
+await vanish(relay.address, site.url);
+
+await browser.close();
+site.close();
+await relay.node.stop();
+console.log(`${results.passed} passed, ${results.failed} failed`);
+process.exit(results.failed === 0 ? 0 : 1);
