@@ -1,1 +1,22 @@
-//! engine
+//! The engine: contiguous layer shards of GGUF models, their tokenizers, templates and sampling.
+//! Does not know peers, networks, clocks or threads, and reads no files: a shell hands it bytes.
+
+mod cpu;
+mod error;
+mod rope;
+mod sample;
+mod shard;
+mod stop;
+mod template;
+mod tokenizer;
+mod weights;
+mod wire;
+
+pub use error::EngineError;
+pub use sample::{PENALTY_WINDOW_TOKENS, Sampling};
+pub use shard::{BackendKind, Input, MAX_POSITIONS, MAX_SESSIONS, Output, Shard, Want};
+pub use stop::{MAX_STOP_BYTES, MAX_STOPS, StopStrings};
+pub use template::{ChatTemplate, MAX_PROMPT_BYTES, MAX_TEMPLATE_BYTES, Message};
+pub use tokenizer::{Decoder, MAX_MERGES, MAX_WORD_CHARS, Tokenizer};
+pub use weights::WeightSource;
+pub use wire::{Q8_BLOCK, WireType};

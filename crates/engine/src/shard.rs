@@ -1,0 +1,407 @@
+//! A contiguous part of a model at work: sessions with explicit positions, tokens or hidden states
+//! in, hidden states, logits or tokens out.
+//! Does not talk to anybody: who sends the input and where the output goes is the caller's business.
+
+use std::collections::BTreeMap;
+
+use gguf::{Config, Header, Stage};
+
+use crate::cpu::CpuStage;
+use crate::cpu::cache::KvCache;
+use crate::sample::Sampling;
+use crate::weights::WeightSource;
+use crate::{EngineError, WireType};
+
+/// Sessions that one shard keeps at a time. Each holds a cache, so memory runs out first on most
+/// devices; this keeps a flood of tiny sessions from growing the table.
+pub const MAX_SESSIONS: usize = 64;
+
+/// Positions that one session may reserve: beyond it one attention row alone takes seconds.
+pub const MAX_POSITIONS: u32 = 1 << 17;
+
+/// Rows computed together. Bounds the scratch memory of a step; larger buys no speed.
+const CHUNK_ROWS: usize = 64;
+
+/// Which back end computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendKind {
+    /// One thread of plain vector code, everywhere.
+    Cpu,
+    /// WebGPU.
+    Gpu,
+}
+
+/// What a step works on: `n` consecutive positions.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Token ids, for the stage that embeds.
+    Tokens(&'a [u32]),
+    /// Hidden states (n, d_model), for the others.
+    Hidden {
+        /// How they are written.
+        wire: WireType,
+        /// Rows of [`WireType::row_bytes`].
+        bytes: &'a [u8],
+    },
+}
+
+/// What a step is to give back. Rows count from the step's first position.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// Nothing: fill the cache.
+    Nothing,
+    /// Hidden states of every row, for the next stage.
+    Hidden(WireType),
+    /// Logits of these rows, from a stage with the head.
+    Logits(&'a [u32]),
+    /// The token that follows each of these rows, from a stage with the head.
+    Sample {
+        /// The rows.
+        rows: &'a [u32],
+        /// How to choose.
+        sampling: &'a Sampling,
+        /// Tokens up to and including the step's last position, the newest last. Needed for the
+        /// repetition penalty alone; may be empty or short.
+        history: &'a [u32],
+    },
+}
+
+/// What a step gave.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// [`Want::Nothing`].
+    Nothing,
+    /// Rows of [`WireType::row_bytes`] in the type asked for.
+    Hidden(Vec<u8>),
+    /// (rows asked for, vocab)
+    Logits(Vec<f32>),
+    /// One token per row asked for.
+    Tokens(Vec<u32>),
+}
+
+/// Layers a..b of a model on this device, with the embedding or the head where they belong to it.
+pub struct Shard {
+    config: Config,
+    stage: Stage,
+    compute: CpuStage,
+    sessions: BTreeMap<u64, Session>,
+    hidden: Vec<f32>,
+}
+
+struct Session {
+    cache: KvCache,
+    /// Positions held.
+    length: u32,
+    /// Positions reserved.
+    capacity: u32,
+}
+
+impl Shard {
+    /// Loads a stage's weights.
+    ///
+    /// # Errors
+    /// Stages outside the model, tensors that are missing, misshapen or unreadable, and a back end
+    /// that is not there.
+    pub async fn load(
+        header: &Header,
+        stage: Stage,
+        weights: &mut dyn WeightSource,
+        backend: BackendKind,
+    ) -> Result<Shard, EngineError> {
+        let config = header.config()?;
+        check_stage(&stage, config.n_layers)?;
+        let compute = match backend {
+            BackendKind::Cpu => CpuStage::load(header, &config, &stage, weights)?,
+            BackendKind::Gpu => {
+                return Err(EngineError::Backend(
+                    "the gpu back end is not part of this build: use the cpu".into(),
+                ));
+            }
+        };
+        Ok(Shard {
+            config,
+            stage,
+            compute,
+            sessions: BTreeMap::new(),
+            hidden: Vec::new(),
+        })
+    }
+
+    /// The model's numbers.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The part of the model that this is.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Bytes that a session of `positions` would reserve here.
+    pub fn session_bytes(&self, positions: u32) -> u64 {
+        let layers = (self.stage.layers.end() - self.stage.layers.first()) as usize;
+        KvCache::bytes(
+            layers,
+            crate::cpu::layer::kv_width(&self.config),
+            positions as usize,
+        )
+    }
+
+    /// Opens a session and reserves the memory of all its positions.
+    ///
+    /// # Errors
+    /// A number in use, more positions than the model's context, too many sessions, no memory.
+    pub fn open(&mut self, session: u64, max_positions: u32) -> Result<(), EngineError> {
+        let most = self.config.context.min(MAX_POSITIONS);
+        if max_positions > most || max_positions == 0 {
+            return Err(EngineError::TooManyPositions {
+                asked: max_positions,
+                most,
+            });
+        }
+        if self.sessions.contains_key(&session) {
+            return Err(EngineError::SessionExists(session));
+        }
+        if self.sessions.len() >= MAX_SESSIONS {
+            return Err(EngineError::TooManySessions { most: MAX_SESSIONS });
+        }
+        let cache = self.compute.open(max_positions as usize)?;
+        self.sessions.insert(
+            session,
+            Session {
+                cache,
+                length: 0,
+                capacity: max_positions,
+            },
+        );
+        Ok(())
+    }
+
+    /// Closes a session and frees its memory. Closing one that is not open does nothing.
+    pub fn close(&mut self, session: u64) {
+        self.sessions.remove(&session);
+    }
+
+    /// Positions that a session holds.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSession`].
+    pub fn length(&self, session: u64) -> Result<u32, EngineError> {
+        self.sessions
+            .get(&session)
+            .map(|s| s.length)
+            .ok_or(EngineError::UnknownSession(session))
+    }
+
+    /// Forgets positions from `length` on; keeps all when there are fewer.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownSession`].
+    pub fn truncate(&mut self, session: u64, length: u32) -> Result<(), EngineError> {
+        let session = self
+            .sessions
+            .get_mut(&session)
+            .ok_or(EngineError::UnknownSession(session))?;
+        session.length = session.length.min(length);
+        Ok(())
+    }
+
+    /// Computes consecutive positions from `first_position` on. What the cache held from there on
+    /// is forgotten. A step that is refused leaves the session as it was.
+    ///
+    /// # Errors
+    /// Input or output that this stage does not have, ids outside the vocabulary, damaged hidden
+    /// states, holes before the step, positions beyond the reservation.
+    pub async fn step(
+        &mut self,
+        session: u64,
+        first_position: u32,
+        input: Input<'_>,
+        want: Want<'_>,
+    ) -> Result<Output, EngineError> {
+        let rows = self.check_input(input)?;
+        self.check_want(want, rows)?;
+        let held = self
+            .sessions
+            .get_mut(&session)
+            .ok_or(EngineError::UnknownSession(session))?;
+        let end = u64::from(first_position) + rows as u64;
+        if first_position > held.length {
+            return Err(EngineError::Hole {
+                first: first_position,
+                length: held.length,
+            });
+        }
+        if end > u64::from(held.capacity) {
+            return Err(EngineError::BeyondCache {
+                first: first_position,
+                end,
+                capacity: held.capacity,
+            });
+        }
+        let mut collected = Collected::default();
+        for start in (0..rows).step_by(CHUNK_ROWS) {
+            let chunk = start..rows.min(start + CHUNK_ROWS);
+            match input {
+                Input::Tokens(tokens) => self.compute.embed(&tokens[chunk.clone()], &mut self.hidden)?,
+                Input::Hidden { wire, bytes } => {
+                    let row = wire.row_bytes(self.config.d_model as usize);
+                    let bytes = &bytes[chunk.start * row..chunk.end * row];
+                    wire.decode(bytes, self.config.d_model as usize, &mut self.hidden)?;
+                }
+            }
+            // Lowered before the first row is overwritten: a failure below must not leave a cache
+            // that claims positions it no longer holds.
+            held.length = held.length.min(first_position + chunk.start as u32);
+            self.compute.forward(
+                &mut held.cache,
+                first_position as usize + chunk.start,
+                &mut self.hidden,
+            )?;
+            held.length = first_position + chunk.end as u32;
+            collected.take(&mut self.compute, &self.config, want, &self.hidden, chunk)?;
+        }
+        collected.finish(&self.config, want, first_position, rows)
+    }
+
+    /// The number of rows, once the input is known to fit this stage.
+    fn check_input(&self, input: Input<'_>) -> Result<usize, EngineError> {
+        let rows = match input {
+            Input::Tokens(_) if !self.stage.embed => return Err(EngineError::WrongStage("embed tokens")),
+            Input::Hidden { .. } if self.stage.embed => {
+                return Err(EngineError::WrongStage("take hidden states: it embeds tokens"));
+            }
+            Input::Tokens(tokens) => {
+                let vocab = self.config.vocab;
+                if let Some(id) = tokens.iter().find(|id| **id >= vocab) {
+                    return Err(EngineError::TokenOutOfRange { id: *id, vocab });
+                }
+                tokens.len()
+            }
+            Input::Hidden { wire, bytes } => {
+                let row = wire.row_bytes(self.config.d_model as usize);
+                if !bytes.len().is_multiple_of(row) {
+                    return Err(EngineError::Wire(format!(
+                        "{} bytes are no whole rows of {row}",
+                        bytes.len()
+                    )));
+                }
+                bytes.len() / row
+            }
+        };
+        if rows == 0 {
+            Err(EngineError::EmptyStep)
+        } else {
+            Ok(rows)
+        }
+    }
+
+    fn check_want(&self, want: Want<'_>, rows: usize) -> Result<(), EngineError> {
+        let wanted = match want {
+            Want::Nothing => return Ok(()),
+            Want::Hidden(_) if self.stage.head => {
+                return Err(EngineError::WrongStage("give hidden states: it has the head"));
+            }
+            Want::Hidden(_) => return Ok(()),
+            Want::Logits(_) | Want::Sample { .. } if !self.stage.head => {
+                return Err(EngineError::WrongStage("give logits: it lacks the head"));
+            }
+            Want::Logits(wanted) => wanted,
+            Want::Sample { rows, sampling, .. } => {
+                sampling.check()?;
+                rows
+            }
+        };
+        match wanted.iter().find(|row| **row as usize >= rows) {
+            Some(row) => Err(EngineError::RowOutOfRange {
+                row: *row,
+                rows: rows as u32,
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the chunks of a step have given so far.
+#[derive(Default)]
+struct Collected {
+    bytes: Vec<u8>,
+    /// Logits by row, computed once however often a row is asked for.
+    logits: BTreeMap<u32, Vec<f32>>,
+}
+
+impl Collected {
+    fn take(
+        &mut self,
+        compute: &mut CpuStage,
+        config: &Config,
+        want: Want<'_>,
+        hidden: &[f32],
+        chunk: std::ops::Range<usize>,
+    ) -> Result<(), EngineError> {
+        let d_model = config.d_model as usize;
+        let wanted = match want {
+            Want::Nothing => return Ok(()),
+            Want::Hidden(wire) => {
+                wire.encode(hidden, d_model, &mut self.bytes);
+                return Ok(());
+            }
+            Want::Logits(rows) | Want::Sample { rows, .. } => rows,
+        };
+        for row in wanted.iter().filter(|row| chunk.contains(&(**row as usize))) {
+            let at = (*row as usize - chunk.start) * d_model;
+            let mut logits = Vec::new();
+            compute.logits(&hidden[at..at + d_model], &mut logits)?;
+            self.logits.insert(*row, logits);
+        }
+        Ok(())
+    }
+
+    fn finish(self, config: &Config, want: Want<'_>, first: u32, rows: usize) -> Result<Output, EngineError> {
+        match want {
+            Want::Nothing => Ok(Output::Nothing),
+            Want::Hidden(_) => Ok(Output::Hidden(self.bytes)),
+            Want::Logits(wanted) => {
+                let mut all = Vec::with_capacity(wanted.len() * config.vocab as usize);
+                wanted
+                    .iter()
+                    .filter_map(|row| self.logits.get(row))
+                    .for_each(|logits| all.extend_from_slice(logits));
+                Ok(Output::Logits(all))
+            }
+            Want::Sample {
+                rows: wanted,
+                sampling,
+                history,
+            } => {
+                let chosen = wanted
+                    .iter()
+                    .filter_map(|row| Some((row, self.logits.get(row)?)))
+                    .map(|(row, logits)| {
+                        let after = rows - 1 - *row as usize;
+                        let before = &history[..history.len().saturating_sub(after)];
+                        // The token sampled after position p stands at p + 1: that keys its randomness.
+                        sampling.choose(logits, first + row + 1, before)
+                    });
+                Ok(Output::Tokens(chosen.collect::<Result<_, _>>()?))
+            }
+        }
+    }
+}
+
+fn check_stage(stage: &Stage, n_layers: u32) -> Result<(), EngineError> {
+    let (first, end) = (stage.layers.first(), stage.layers.end());
+    if end > n_layers || (stage.embed && first != 0) || (stage.head && end != n_layers) {
+        let ends = [(stage.embed, "embedding + "), (stage.head, "head + ")];
+        let ends: String = ends
+            .iter()
+            .filter(|(has, _)| *has)
+            .map(|(_, name)| *name)
+            .collect();
+        return Err(EngineError::StageOutsideModel {
+            stage: format!("{ends}layers {first}..{end}"),
+            n_layers,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Where weights come from, and the checks between a source and the engine.
+//! Does not fetch or verify: a source is a file, a store of checked chunks, or bytes in memory.
+
+use std::collections::BTreeMap;
+
+use gguf::{Header, TensorInfo};
+
+use crate::EngineError;
+use crate::cpu::matrix::Matrix;
+
+/// Gives the bytes of one tensor at a time, as they lie in the file.
+pub trait WeightSource {
+    /// The bytes `info.offset_bytes .. info.offset_bytes + info.bytes` of the file.
+    ///
+    /// # Errors
+    /// [`EngineError::Weights`] with the source's own reason.
+    fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError>;
+}
+
+/// A whole GGUF file in memory.
+impl WeightSource for &[u8] {
+    fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError> {
+        let range = usize::try_from(info.offset_bytes).ok().zip(
+            info.offset_bytes
+                .checked_add(info.bytes)
+                .and_then(|end| usize::try_from(end).ok()),
+        );
+        let bytes = range.and_then(|(start, end)| self.get(start..end));
+        bytes.map(<[u8]>::to_vec).ok_or_else(|| EngineError::Weights {
+            name: info.name.clone(),
+            reason: format!("the {} bytes in memory end before it", self.len()),
+        })
+    }
+}
+
+/// Tensors by name.
+impl WeightSource for BTreeMap<String, Vec<u8>> {
+    fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError> {
+        self.get(&info.name).cloned().ok_or_else(|| EngineError::Weights {
+            name: info.name.clone(),
+            reason: "it was not handed over".into(),
+        })
+    }
+}
+
+/// Loads a matrix of `rows` rows of `cols` weights.
+pub(crate) fn matrix(
+    header: &Header,
+    source: &mut dyn WeightSource,
+    name: &str,
+    cols: usize,
+    rows: usize,
+) -> Result<Matrix, EngineError> {
+    load(header, source, name, &[cols as u64, rows as u64])
+}
+
+/// Loads a vector of `len` weights as f32.
+pub(crate) fn vector(
+    header: &Header,
+    source: &mut dyn WeightSource,
+    name: &str,
+    len: usize,
+) -> Result<Vec<f32>, EngineError> {
+    let mut values = vec![0.0; len];
+    load(header, source, name, &[len as u64])?.row(0, &mut values)?;
+    Ok(values)
+}
+
+/// The same for a vector that a model may leave out.
+pub(crate) fn optional_vector(
+    header: &Header,
+    source: &mut dyn WeightSource,
+    name: &str,
+    len: usize,
+) -> Result<Option<Vec<f32>>, EngineError> {
+    header
+        .tensor(name)
+        .map(|_| vector(header, source, name, len))
+        .transpose()
+}
+
+fn load(
+    header: &Header,
+    source: &mut dyn WeightSource,
+    name: &str,
+    needed: &[u64],
+) -> Result<Matrix, EngineError> {
+    let info = header
+        .tensor(name)
+        .ok_or_else(|| EngineError::MissingTensor(name.into()))?;
+    // Trailing dimensions of 1 say nothing.
+    let significant = info
+        .dims
+        .iter()
+        .rposition(|d| *d != 1)
+        .map_or(1, |last| last + 1)
+        .max(needed.len());
+    if info.dims.get(..significant) != Some(needed) {
+        return Err(EngineError::TensorShape {
+            name: name.into(),
+            found: info.dims.clone(),
+            needed: needed.into(),
+        });
+    }
+    Matrix::new(info, &source.tensor(info)?)
+}
