@@ -1,0 +1,414 @@
+//! Drives the swarm: one event in, one reaction out, until told to stop.
+//! It does not choose routes, read sessions or touch what flows through circuits.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use libp2p::{
+    Multiaddr, PeerId, Swarm, connection_limits,
+    core::transport::ListenerId,
+    gossipsub::{self, MessageAcceptance, TopicHash},
+    kad, memory_connection_limits,
+    multiaddr::Protocol,
+    ping, relay,
+    swarm::{ConnectionDenied, ListenError, SwarmEvent},
+};
+use tokio::time;
+
+use crate::{
+    limits::Limits,
+    net::{
+        addrs::{MAX_ADVERTISED, PublicUrl, advertised},
+        behaviour::{Behaviour, BehaviourEvent, offers_topic},
+        gate::TooFast,
+    },
+    offers::OfferError,
+    rate::Buckets,
+    shared::Shared,
+    stop::Stop,
+};
+
+/// A transport reports its address at once; a system that needs longer has a problem.
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often other relays are looked for and stale offers are dropped.
+const CARE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The relay could not start listening.
+#[derive(Debug, thiserror::Error)]
+pub enum DriverError {
+    #[error("cannot listen on {addr}: {why}")]
+    Listen { addr: Multiaddr, why: String },
+    #[error("cannot subscribe to the offers: {0}")]
+    Subscribe(String),
+}
+
+/// Owns the swarm.
+pub struct Driver {
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    topic: TopicHash,
+    public: Option<PublicUrl>,
+    relays: HashMap<PeerId, Multiaddr>,
+    gossip_rate: Buckets<PeerId>,
+}
+
+impl Driver {
+    /// A driver of `swarm` for the swarm with id `swarm_id`; `relays` are others of the network.
+    ///
+    /// # Errors
+    /// When gossip refuses the subscription.
+    pub fn new(
+        mut swarm: Swarm<Behaviour>,
+        shared: Arc<Shared>,
+        swarm_id: &str,
+        public: Option<PublicUrl>,
+        relays: &[Multiaddr],
+        limits: &Limits,
+    ) -> Result<Self, DriverError> {
+        let topic = offers_topic(swarm_id);
+        swarm
+            .behaviour_mut()
+            .gossip
+            .subscribe(&topic)
+            .map_err(|error| DriverError::Subscribe(error.to_string()))?;
+        let relays: HashMap<PeerId, Multiaddr> = relays.iter().filter_map(split_peer).collect();
+        for peer in relays.keys() {
+            swarm.behaviour_mut().gossip.add_explicit_peer(peer);
+        }
+        Ok(Driver {
+            swarm,
+            shared,
+            topic: topic.hash(),
+            public,
+            relays,
+            gossip_rate: Buckets::new(
+                limits.gossip_per_peer_per_s as f64,
+                limits.gossip_per_peer_per_s.saturating_mul(2),
+            ),
+        })
+    }
+
+    /// Listens on `addrs` and waits until each has its real address (port, certificate hash).
+    ///
+    /// # Errors
+    /// When one of them cannot be had.
+    pub async fn listen(&mut self, addrs: &[Multiaddr]) -> Result<(), DriverError> {
+        let mut waiting: HashMap<ListenerId, Multiaddr> = HashMap::new();
+        for addr in addrs {
+            let refuse = |why: String| DriverError::Listen {
+                addr: addr.clone(),
+                why,
+            };
+            let id = self
+                .swarm
+                .listen_on(addr.clone())
+                .map_err(|error| refuse(innermost(&error)))?;
+            waiting.insert(id, addr.clone());
+        }
+        if let Some(public) = &self.public {
+            let addr = public.ws_addr();
+            self.swarm.add_external_address(addr.clone());
+            self.tell(addr);
+        }
+        let deadline = Instant::now() + LISTEN_TIMEOUT;
+        while let Some(addr) = waiting.values().next().cloned() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = match time::timeout(left, self.swarm.select_next_some()).await {
+                Ok(event) => event,
+                Err(_) => {
+                    return Err(DriverError::Listen {
+                        addr,
+                        why: "no address within 10 s".to_owned(),
+                    });
+                }
+            };
+            match &event {
+                SwarmEvent::NewListenAddr { listener_id, .. } => {
+                    waiting.remove(listener_id);
+                }
+                SwarmEvent::ListenerClosed {
+                    listener_id, reason, ..
+                } => {
+                    if let Some(addr) = waiting.remove(listener_id) {
+                        let why = match reason {
+                            Ok(()) => "closed".to_owned(),
+                            Err(error) => error.to_string(),
+                        };
+                        return Err(DriverError::Listen { addr, why });
+                    }
+                }
+                _ => {}
+            }
+            self.react(event);
+        }
+        Ok(())
+    }
+
+    /// Runs until told to stop, then says goodbye to everybody within `drain`.
+    pub async fn run(mut self, mut stop: Stop, drain: Duration) {
+        let mut care = time::interval(CARE_INTERVAL);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.react(event),
+                _ = care.tick() => self.care().await,
+                () = stop.wait() => break,
+            }
+        }
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let everybody_gone = async {
+            while self.swarm.connected_peers().next().is_some() {
+                let event = self.swarm.select_next_some().await;
+                self.react(event);
+            }
+        };
+        let _ = time::timeout(drain, everybody_gone).await;
+    }
+
+    /// What is done every few seconds.
+    async fn care(&mut self) {
+        {
+            let mut board = self.shared.board();
+            board.expire(Instant::now());
+            self.shared.metrics.offers.set(count(board.len()));
+        }
+        let absent: Vec<(PeerId, Multiaddr)> = self
+            .relays
+            .iter()
+            .filter(|(peer, _)| !self.swarm.is_connected(peer))
+            .map(|(peer, addr)| (*peer, addr.clone()))
+            .collect();
+        for (peer, addr) in absent {
+            for addr in resolved(&addr).await {
+                self.swarm.behaviour_mut().kad.add_address(&peer, addr.clone());
+                let dial = libp2p::swarm::dial_opts::DialOpts::peer_id(peer)
+                    .addresses(vec![addr])
+                    .build();
+                if let Err(error) = self.swarm.dial(dial) {
+                    tracing::debug!(%error, relay = %peer, "cannot dial another relay");
+                }
+            }
+        }
+    }
+
+    fn react(&mut self, event: SwarmEvent<BehaviourEvent>) {
+        let metrics = &self.shared.metrics;
+        match event {
+            SwarmEvent::NewListenAddr { address, .. } => {
+                if let Some(addr) = advertised(&address, self.public.as_ref()) {
+                    self.swarm.add_external_address(addr.clone());
+                    self.tell(addr);
+                }
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                if let Some(addr) = advertised(&address, self.public.as_ref()) {
+                    self.swarm.remove_external_address(&addr);
+                    let mut addrs = self.shared.addrs();
+                    addrs.retain(|known| *known != addr);
+                    self.shared.set_addrs(addrs);
+                }
+            }
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                metrics.connections.inc();
+                metrics.connections_open.inc();
+                tracing::debug!(peer = %short(&peer_id), "connected");
+            }
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                num_established,
+                cause,
+                ..
+            } => {
+                metrics.connections_open.dec();
+                if num_established == 0 {
+                    // Its circuit address died with the connection.
+                    let mut board = self.shared.board();
+                    board.forget(&peer_id.to_string());
+                    metrics.offers.set(count(board.len()));
+                }
+                tracing::debug!(peer = %short(&peer_id), ?cause, "disconnected");
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => match error {
+                ListenError::Denied { cause } => metrics.deny(denied_by(&cause)),
+                error => tracing::debug!(%error, "handshake failed"),
+            },
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message {
+                propagation_source,
+                message_id,
+                message,
+            })) => {
+                let verdict = self.judge(&message);
+                self.swarm
+                    .behaviour_mut()
+                    .gossip
+                    .report_message_validation_result(&message_id, &propagation_source, verdict);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => self.count_relay(event),
+            SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest { request })) => {
+                self.keep(request);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(error),
+                ..
+            })) => {
+                // A peer that vanished without a word would hold its places for hours.
+                if !matches!(error, ping::Failure::Unsupported) {
+                    self.swarm.close_connection(connection);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an offer is forwarded, and takes it if it is sound.
+    fn judge(&mut self, message: &gossipsub::Message) -> MessageAcceptance {
+        let metrics = &self.shared.metrics;
+        let Some(sender) = message.source.filter(|_| message.topic == self.topic) else {
+            metrics.gossip("foreign");
+            return MessageAcceptance::Reject;
+        };
+        let now = Instant::now();
+        if !self.gossip_rate.allow(sender, now) {
+            metrics.gossip("too_fast");
+            return MessageAcceptance::Ignore;
+        }
+        let mut board = self.shared.board();
+        let (verdict, name) = match board.take(&sender.to_string(), &message.data, now) {
+            Ok(()) => (MessageAcceptance::Accept, "accepted"),
+            Err(OfferError::Old) => (MessageAcceptance::Ignore, "old"),
+            // Our own lack of room is no reason to keep it from others.
+            Err(OfferError::Full(_)) => (MessageAcceptance::Accept, "no_room"),
+            Err(error) => {
+                tracing::debug!(peer = %short(&sender), %error, "offer refused");
+                (MessageAcceptance::Reject, "refused")
+            }
+        };
+        metrics.offers.set(count(board.len()));
+        metrics.gossip(name);
+        verdict
+    }
+
+    /// Providers may announce themselves; the DHT checks that they speak for themselves. Values
+    /// are refused: no record type has a validator here.
+    fn keep(&mut self, request: kad::InboundRequest) {
+        match request {
+            kad::InboundRequest::AddProvider { record: Some(record) } => {
+                use kad::store::RecordStore;
+                if self
+                    .swarm
+                    .behaviour_mut()
+                    .kad
+                    .store_mut()
+                    .add_provider(record)
+                    .is_err()
+                {
+                    self.shared.metrics.deny("max_provider_records");
+                }
+            }
+            kad::InboundRequest::PutRecord { .. } => {
+                self.shared.metrics.records_refused.inc();
+            }
+            _ => {}
+        }
+    }
+
+    fn count_relay(&self, event: relay::Event) {
+        let metrics = &self.shared.metrics;
+        match event {
+            relay::Event::ReservationReqAccepted { renewed: false, .. } => {
+                metrics.reservations.inc();
+                metrics.reservations_open.inc();
+            }
+            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
+                metrics.reservations_open.dec();
+            }
+            relay::Event::ReservationReqDenied { .. } => metrics.deny("reservation"),
+            relay::Event::CircuitReqAccepted { .. } => {
+                metrics.circuits.inc();
+                metrics.circuits_open.inc();
+            }
+            relay::Event::CircuitClosed { .. } => {
+                metrics.circuits_open.dec();
+            }
+            relay::Event::CircuitReqDenied { .. } => metrics.deny("circuit"),
+            _ => {}
+        }
+    }
+
+    fn tell(&self, addr: Multiaddr) {
+        let mut addrs = self.shared.addrs();
+        if !addrs.contains(&addr) && addrs.len() < MAX_ADVERTISED {
+            addrs.push(addr);
+            self.shared.set_addrs(addrs);
+        }
+    }
+}
+
+/// The address without its last `/p2p/…`, and that peer.
+fn split_peer(addr: &Multiaddr) -> Option<(PeerId, Multiaddr)> {
+    let mut addr = addr.clone();
+    match addr.pop() {
+        Some(Protocol::P2p(peer)) => Some((peer, addr)),
+        _ => None,
+    }
+}
+
+/// `addr` with its name replaced by what the system resolves it to.
+async fn resolved(addr: &Multiaddr) -> Vec<Multiaddr> {
+    let name = match addr.iter().next() {
+        Some(Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name)) => name.into_owned(),
+        _ => return vec![addr.clone()],
+    };
+    match tokio::net::lookup_host((name.as_str(), 0)).await {
+        Ok(found) => found
+            .filter_map(|socket| addr.replace(0, |_| Some(socket.ip().into())))
+            .collect(),
+        Err(error) => {
+            tracing::debug!(%error, "cannot resolve another relay's name");
+            Vec::new()
+        }
+    }
+}
+
+fn denied_by(cause: &ConnectionDenied) -> &'static str {
+    if cause.downcast_ref::<TooFast>().is_some() {
+        "connections_per_subnet"
+    } else if cause.downcast_ref::<connection_limits::Exceeded>().is_some() {
+        "max_connections"
+    } else if cause
+        .downcast_ref::<memory_connection_limits::MemoryUsageLimitExceeded>()
+        .is_some()
+    {
+        "max_memory_bytes"
+    } else {
+        "other"
+    }
+}
+
+/// The last characters of a peer id: enough for a log line.
+fn short(peer: &PeerId) -> String {
+    let text = peer.to_base58();
+    text.get(text.len().saturating_sub(8)..)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn count(len: usize) -> i64 {
+    i64::try_from(len).unwrap_or(i64::MAX)
+}
+
+/// The message at the bottom of an error's chain: what the system said.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}

@@ -1,0 +1,117 @@
+//! `/api/v1/…`: what the relay knows, as JSON (contract).
+//! It does not change anything.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{AppState, error::ApiError};
+
+/// The relay's default swarm.
+pub async fn swarm(State(state): State<Arc<AppState>>) -> Response {
+    fresh(swarm_json(&state))
+}
+
+/// A swarm by its id.
+pub async fn swarm_by_id(
+    State(state): State<Arc<AppState>>,
+    Path(id): Path<String>,
+) -> Result<Response, ApiError> {
+    if id != state.swarm.id {
+        return Err(ApiError::not_found("this relay does not know that swarm"));
+    }
+    Ok(fresh(swarm_json(&state)))
+}
+
+/// Who works on what.
+pub async fn peers(State(state): State<Arc<AppState>>) -> Response {
+    let models: Vec<(String, u32)> = state
+        .models
+        .all()
+        .iter()
+        .map(|model| (model.id.clone(), model.layers))
+        .collect();
+    let mut board = state.shared.board();
+    board.expire(Instant::now());
+    fresh(board.to_json(&models))
+}
+
+/// 200 as long as the process answers.
+pub async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// 200 while new visitors are welcome, 503 before everything listens and while draining.
+pub async fn readyz(State(state): State<Arc<AppState>>) -> Response {
+    if state.shared.is_ready() {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response()
+    }
+}
+
+/// An unknown address below `/api`.
+pub async fn unknown() -> ApiError {
+    ApiError::not_found("no such address; see /api/v1/swarm")
+}
+
+fn swarm_json(state: &AppState) -> Value {
+    let models: Vec<Value> = state
+        .models
+        .all()
+        .iter()
+        .map(|model| {
+            json!({
+                "id": model.id,
+                "name": model.name,
+                "architecture": model.architecture,
+                "layers": model.layers,
+                "bytes": model.bytes,
+                "sha256": model.sha256,
+                "license": model.license,
+            })
+        })
+        .collect();
+    let multiaddrs: Vec<String> = state
+        .shared
+        .addrs()
+        .iter()
+        .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
+        .collect();
+    let ice_servers: Vec<Value> = state
+        .ice_servers
+        .iter()
+        .map(|url| json!({ "urls": [url] }))
+        .collect();
+    json!({
+        "swarm": { "id": state.swarm.id, "name": state.swarm.name },
+        "relay": { "peer_id": state.peer_id.to_string(), "multiaddrs": multiaddrs },
+        "ice_servers": ice_servers,
+        "models": models,
+        "time": unix_ms(),
+    })
+}
+
+/// Milliseconds since 1970: clients compare it with their own clock.
+fn unix_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn fresh(body: Value) -> Response {
+    let mut answer = Json(body).into_response();
+    answer
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}

@@ -1,0 +1,169 @@
+//! The security headers of every answer: one policy for the app, one for what other sites may
+//! load, one for the embed frame.
+//! It does not route and does not know file types.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use libp2p::Multiaddr;
+
+use crate::net::addrs::ws_origins;
+
+/// Who an answer is meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Our own pages.
+    App,
+    /// Any site: `/api`, `/models/…`, `/sdk`.
+    Anyone,
+    /// A frame on other sites: `/embed`.
+    Frame,
+}
+
+impl Audience {
+    /// The audience of a request path.
+    pub fn of(path: &str) -> Audience {
+        let below = |prefix: &str| {
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.starts_with('/'))
+        };
+        if below("/api") || below("/models") || below("/sdk") {
+            Audience::Anyone
+        } else if below("/embed") {
+            Audience::Frame
+        } else {
+            Audience::App
+        }
+    }
+}
+
+/// The headers, ready to be copied into answers.
+#[derive(Debug, Clone)]
+pub struct SecurityHeaders {
+    app_csp: HeaderValue,
+    frame_csp: HeaderValue,
+    hsts: bool,
+}
+
+impl SecurityHeaders {
+    /// Headers that let pages connect to the relay at `addrs`. `hsts` only under a certificate
+    /// that browsers accept: under a self-signed one it would lock people out.
+    pub fn new(addrs: &[Multiaddr], hsts: bool) -> Self {
+        SecurityHeaders {
+            app_csp: csp(addrs, "'none'"),
+            frame_csp: csp(addrs, "*"),
+            hsts,
+        }
+    }
+
+    /// Adds the headers for `audience`; a header that the answer already has is kept.
+    pub fn apply(&self, audience: Audience, headers: &mut HeaderMap) {
+        let mut set = |name: HeaderName, value: &HeaderValue| {
+            if !headers.contains_key(&name) {
+                headers.insert(name, value.clone());
+            }
+        };
+        let fixed = HeaderValue::from_static;
+        set(header::X_CONTENT_TYPE_OPTIONS, &fixed("nosniff"));
+        set(header::REFERRER_POLICY, &fixed("no-referrer"));
+        if self.hsts {
+            set(
+                header::STRICT_TRANSPORT_SECURITY,
+                &fixed("max-age=31536000; includeSubDomains"),
+            );
+        }
+        set(
+            HeaderName::from_static("permissions-policy"),
+            &fixed("camera=(self), screen-wake-lock=(self), microphone=(), geolocation=()"),
+        );
+        let (csp, opener, resource) = match audience {
+            Audience::App => (&self.app_csp, "same-origin", "same-origin"),
+            Audience::Anyone => (&self.app_csp, "same-origin", "cross-origin"),
+            // The frame opens our consent page and must be able to hear from it.
+            Audience::Frame => (&self.frame_csp, "unsafe-none", "cross-origin"),
+        };
+        set(header::CONTENT_SECURITY_POLICY, csp);
+        set(
+            HeaderName::from_static("cross-origin-opener-policy"),
+            &fixed(opener),
+        );
+        set(
+            HeaderName::from_static("cross-origin-embedder-policy"),
+            &fixed("credentialless"),
+        );
+        set(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            &fixed(resource),
+        );
+        if audience == Audience::Anyone {
+            set(header::ACCESS_CONTROL_ALLOW_ORIGIN, &fixed("*"));
+            set(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                &fixed("accept-ranges, content-length, content-range, etag"),
+            );
+        }
+    }
+}
+
+/// The content security policy. `connect-src` allows https because a person may open a model by
+/// its URL; beyond that, the relay's own WebSocket addresses.
+fn csp(addrs: &[Multiaddr], frame_ancestors: &str) -> HeaderValue {
+    let mut connect = String::from("'self' https: wss:");
+    for origin in ws_origins(addrs) {
+        if origin.starts_with("ws:") {
+            connect.push(' ');
+            connect.push_str(&origin);
+        }
+    }
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self' data: blob:; connect-src {connect}; worker-src 'self'; \
+         manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors {frame_ancestors}; require-trusted-types-for 'script'; \
+         trusted-types default leptos-none"
+    );
+    // Origins come from multiaddrs, whose names may hold more than a header may.
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_audience_follows_the_path() {
+        let check = |path: &str, expect| assert_eq!(Audience::of(path), expect, "{path}");
+        check("/", Audience::App);
+        check("/models", Audience::App);
+        check("/models/ab12", Audience::Anyone);
+        check("/api/v1/swarm", Audience::Anyone);
+        check("/apis", Audience::App);
+        check("/sdk/manyhands.js", Audience::Anyone);
+        check("/embed/v1", Audience::Frame);
+    }
+
+    #[test]
+    fn the_policy_names_the_relays_own_addresses_and_no_inline_script() {
+        let addrs = ["/ip4/127.0.0.1/tcp/8787/ws".parse().unwrap()];
+        let mut headers = HeaderMap::new();
+        SecurityHeaders::new(&addrs, false).apply(Audience::App, &mut headers);
+        let csp = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(
+            csp.contains("connect-src 'self' https: wss: ws://127.0.0.1:8787;"),
+            "{csp}"
+        );
+        assert!(csp.contains("require-trusted-types-for 'script'"), "{csp}");
+        assert!(!csp.contains("unsafe-inline"), "{csp}");
+        assert!(!headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+        assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    }
+
+    #[test]
+    fn an_answer_keeps_the_headers_it_brought() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
+        SecurityHeaders::new(&[], true).apply(Audience::Anyone, &mut headers);
+        assert_eq!(headers[header::REFERRER_POLICY], "origin");
+        assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+    }
+}

@@ -1,0 +1,19 @@
+//! manyhands-relay: introduces browsers to each other and serves the app and its models.
+//! It never sees what they compute: between peers it carries a few kilobytes of signalling.
+
+pub mod cli;
+pub mod config;
+pub mod driver;
+pub mod http;
+pub mod keys;
+pub mod limits;
+pub mod metrics;
+pub mod models;
+pub mod net;
+pub mod offers;
+pub mod rate;
+pub mod serve;
+pub mod shared;
+pub mod stop;
+pub mod store;
+pub mod swarm_state;
