@@ -1,0 +1,367 @@
+//! What the screens know of the node: plain values, in the words of the contract.
+//! Does not talk to the node (see `state`) and holds no text for people (see `i18n`).
+
+/// Whether the node reaches its relay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Connection {
+    #[default]
+    Offline,
+    Connecting,
+    Online,
+}
+
+impl Connection {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Offline => "offline",
+            Self::Connecting => "connecting",
+            Self::Online => "online",
+        }
+    }
+}
+
+/// Where an answer may be computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    #[default]
+    Auto,
+    Local,
+    Mine,
+    Swarm,
+}
+
+impl Mode {
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Local, Self::Mine, Self::Swarm];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Local => "local",
+            Self::Mine => "mine",
+            Self::Swarm => "swarm",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+
+    /// Whether an answer in this mode may pass through devices of people we do not know.
+    pub fn may_reach_strangers(self) -> bool {
+        matches!(self, Self::Auto | Self::Swarm)
+    }
+}
+
+/// What computes: the graphics processor, the processor, or whichever works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backend {
+    #[default]
+    Auto,
+    Gpu,
+    Cpu,
+}
+
+impl Backend {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Gpu, Self::Cpu];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|backend| backend.word() == word)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    pub id: String,
+    pub name: String,
+    pub architecture: String,
+    pub layers: u32,
+    pub bytes: u64,
+    pub license: String,
+}
+
+/// A device that lends: layers `first..end` of one model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Worker {
+    pub peer: String,
+    pub model: String,
+    pub first: u32,
+    pub end: u32,
+    pub backend: String,
+    pub tokens_per_s: f64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swarm {
+    pub id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LendState {
+    #[default]
+    Off,
+    Loading,
+    Ready,
+    Working,
+    Paused,
+    Error,
+}
+
+impl LendState {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Loading => "loading",
+            Self::Ready => "ready",
+            Self::Working => "working",
+            Self::Paused => "paused",
+            Self::Error => "error",
+        }
+    }
+
+    pub fn is_on(self) -> bool {
+        !matches!(self, Self::Off | Self::Error)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lend {
+    pub state: LendState,
+    pub reason: Option<String>,
+    pub model: Option<String>,
+    /// Layers `first..end`.
+    pub range: Option<(u32, u32)>,
+    pub loaded_bytes: u64,
+    pub total_bytes: u64,
+    pub gave: Gave,
+}
+
+/// What this device has given since the page was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gave {
+    pub jobs: u64,
+    pub tokens: u64,
+    pub bytes: u64,
+}
+
+/// Everything the node shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    pub connection: Connection,
+    pub reason: Option<String>,
+    pub peer_id: Option<String>,
+    pub node_id: Option<String>,
+    pub swarm: Option<Swarm>,
+    pub models: Vec<Model>,
+    pub workers: Vec<Worker>,
+    pub lend: Lend,
+}
+
+impl Snapshot {
+    pub fn model(&self, id: &str) -> Option<&Model> {
+        self.models.iter().find(|model| model.id == id)
+    }
+
+    /// The name of a model, or a short form of its id while its description has not arrived.
+    pub fn model_name(&self, id: &str) -> String {
+        match self.model(id) {
+            Some(model) => model.name.clone(),
+            None => crate::format::short_id(id),
+        }
+    }
+}
+
+/// One stage of an answer.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Hop {
+    /// Empty for this device itself.
+    pub peer: String,
+    pub first: u32,
+    pub end: u32,
+    pub backend: String,
+    pub ms: f64,
+}
+
+/// Where an answer was computed.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Route {
+    pub hops: Vec<Hop>,
+    pub replays: u32,
+    pub bytes: u64,
+}
+
+impl Route {
+    /// Stages on other peers: what the contract counts in `data-hops`.
+    pub fn remote_hops(&self) -> usize {
+        self.hops.iter().filter(|hop| !hop.peer.is_empty()).count()
+    }
+}
+
+/// What went wrong, with a code from the contract.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    pub code: String,
+    pub message: String,
+}
+
+impl Fault {
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// What a running answer reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChatEvent {
+    Text(String),
+    Waiting { reason: String },
+    Resumed,
+    Route(Route),
+    Done { tokens: u32, ms: f64 },
+    Failed(Fault),
+}
+
+/// What is asked of the node for one answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ask {
+    pub model: Option<String>,
+    /// `(role, content)`, oldest first.
+    pub messages: Vec<(String, String)>,
+    pub mode: Mode,
+    pub temperature: f32,
+    pub top_p: f32,
+    pub seed: Option<u64>,
+    pub max_tokens: u32,
+}
+
+/// Which layers of a model somebody lends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    pub covered: u32,
+    pub layers: u32,
+    /// Ranges `first..end` that nobody lends.
+    pub gaps: Vec<(u32, u32)>,
+}
+
+/// Coverage of `model`, counted over the layers it really has: a worker's claim beyond the end is cut.
+pub fn coverage(model: &Model, workers: &[Worker]) -> Coverage {
+    let mut ranges: Vec<(u32, u32)> = workers
+        .iter()
+        .filter(|worker| worker.model == model.id)
+        .map(|worker| (worker.first.min(model.layers), worker.end.min(model.layers)))
+        .filter(|(first, end)| first < end)
+        .collect();
+    ranges.sort_unstable();
+    let mut gaps = Vec::new();
+    let mut reached = 0;
+    for (first, end) in ranges {
+        if first > reached {
+            gaps.push((reached, first));
+        }
+        reached = reached.max(end);
+    }
+    if reached < model.layers {
+        gaps.push((reached, model.layers));
+    }
+    let missing: u32 = gaps.iter().map(|(first, end)| end - first).sum();
+    Coverage {
+        covered: model.layers - missing,
+        layers: model.layers,
+        gaps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covered(layers: u32, ranges: &[(u32, u32)]) -> Coverage {
+        let model = Model {
+            id: "m".into(),
+            layers,
+            ..Model::default()
+        };
+        let workers: Vec<Worker> = ranges
+            .iter()
+            .map(|&(first, end)| Worker {
+                model: "m".into(),
+                first,
+                end,
+                ..Worker::default()
+            })
+            .collect();
+        coverage(&model, &workers)
+    }
+
+    #[test]
+    fn coverage_counts_every_layer_once_and_names_the_gaps() {
+        let check = |layers, ranges: &[(u32, u32)], covered_layers, gaps: &[(u32, u32)]| {
+            let found = covered(layers, ranges);
+            assert_eq!(found.covered, covered_layers, "{ranges:?}");
+            assert_eq!(found.gaps, gaps, "{ranges:?}");
+        };
+        check(5, &[], 0, &[(0, 5)]);
+        check(5, &[(0, 3), (3, 5)], 5, &[]);
+        check(5, &[(2, 4), (0, 3)], 4, &[(4, 5)]);
+        check(8, &[(6, 7), (1, 2)], 2, &[(0, 1), (2, 6), (7, 8)]);
+        check(0, &[], 0, &[]);
+    }
+
+    #[test]
+    fn a_claim_beyond_the_last_layer_or_turned_round_covers_nothing_more() {
+        assert_eq!(covered(4, &[(2, 400)]).covered, 2);
+        assert_eq!(covered(4, &[(9, 12)]).covered, 0);
+        assert_eq!(covered(4, &[(3, 1)]).covered, 0);
+    }
+
+    #[test]
+    fn workers_of_other_models_do_not_count() {
+        let model = Model {
+            id: "a".into(),
+            layers: 2,
+            ..Model::default()
+        };
+        let worker = Worker {
+            model: "b".into(),
+            first: 0,
+            end: 2,
+            ..Worker::default()
+        };
+        assert_eq!(coverage(&model, &[worker]).covered, 0);
+    }
+
+    #[test]
+    fn hops_count_only_other_peers() {
+        let hop = |peer: &str| Hop {
+            peer: peer.into(),
+            ..Hop::default()
+        };
+        let route = Route {
+            hops: vec![hop(""), hop("12D3"), hop("12D4")],
+            ..Route::default()
+        };
+        assert_eq!(route.remote_hops(), 2);
+    }
+
+    #[test]
+    fn words_of_modes_and_back_ends_read_back() {
+        for mode in Mode::ALL {
+            assert_eq!(Mode::from_word(mode.word()), Some(mode));
+        }
+        for backend in Backend::ALL {
+            assert_eq!(Backend::from_word(backend.word()), Some(backend));
+        }
+        assert_eq!(Mode::from_word("Swarm"), None);
+    }
+}
