@@ -335,8 +335,8 @@ pub enum Want {
 pub enum Computed {
     /// A stage is ready.
     Loaded {
-        /// Measured, one token after the other.
-        tokens_per_s: f32,
+        /// Measured: one token through the stage, one after the other.
+        us_per_token: u32,
         /// What it occupies.
         memory_bytes: u64,
     },

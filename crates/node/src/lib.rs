@@ -5,9 +5,28 @@
 //! The drain rule: after every [`Node::handle_input`] call [`Node::poll_output`] until it answers
 //! `None`, do what it says in that order, and only then hand in the next input.
 
+mod config;
+mod credit;
+mod desk;
+mod draft;
 pub mod io;
+mod kept;
+mod lending;
+mod node;
+mod outbound;
+mod pace;
+mod peers;
+mod place;
+mod request;
+mod reroute;
+pub mod route;
 mod sheet;
 mod snapshot;
+mod work;
+mod worker;
 
+pub use config::Config;
+pub use lending::choose_layers;
+pub use node::Node;
 pub use sheet::{Hop, RouteSheet};
 pub use snapshot::{LendState, PeerRow, RequestRow, Snapshot, WorkRow};

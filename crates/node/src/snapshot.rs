@@ -49,7 +49,7 @@ pub struct WorkRow {
     /// Layers of the whole model.
     pub model_layers: u32,
     /// As the peer measured it.
-    pub tokens_per_s: f32,
+    pub us_per_token: u32,
     /// What computes.
     pub backend: Backend,
 }
@@ -62,15 +62,15 @@ pub enum LendState {
     Off,
     /// Weights are on their way.
     Loading {
-        /// Which layers.
-        layers: LayerRange,
+        /// Which layers; `None`: still to be chosen.
+        layers: Option<LayerRange>,
     },
     /// Ready for work.
     Ready {
         /// Which layers.
         layers: LayerRange,
         /// Measured.
-        tokens_per_s: f32,
+        us_per_token: u32,
         /// Computing right now.
         working: bool,
     },

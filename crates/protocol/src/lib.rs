@@ -13,25 +13,24 @@ mod bounded;
 mod error;
 mod frame;
 mod message;
-mod model;
+mod model_codec;
 mod offer;
 mod open_enum;
 mod peer;
 mod sampling;
-mod stage_codec;
 mod tensor;
 
 pub use bounded::{Blob, List, Text};
 pub use error::ProtocolError;
 pub use frame::{Assembler, MAX_CHUNK_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, frames};
+pub use gguf::{LayerRange, ModelId, Stage};
 pub use message::{
-    Ack, Close, CloseReason, Fault, Hello, JobKind, Leaving, MAX_DELEGATION_BYTES, MAX_POSITIONS,
-    MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Open, Opened, Payload, Refusal, Refused, Replay, Report,
-    SessionId, Step, SwarmId, Token, Trace,
+    Ack, Close, CloseReason, Fault, Hello, INITIAL_CREDIT_BYTES, JobKind, Leaving, MAX_DELEGATION_BYTES,
+    MAX_NEXT, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Next, Open, Opened,
+    Payload, Refusal, Refused, Replay, Report, SessionId, Step, SwarmId, Token, Trace,
 };
-pub use model::{LayerRange, ModelId, Stage};
 pub use offer::{Backend, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
-pub use peer::{Address, Addresses, Neighbour, PeerId};
+pub use peer::{Address, Addresses, PeerId};
 pub use sampling::Sampling;
 pub use tensor::{Activations, MAX_D_MODEL, WireType};
 

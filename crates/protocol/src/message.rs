@@ -9,8 +9,8 @@
 //! an older epoch is dropped, what carries a newer one waits until the stage has been told.
 
 use crate::{
-    Activations, Blob, List, Neighbour, PeerId, ProtocolError, Sampling, Stage, Text, WireType,
-    model::ModelId, open_enum::open_enum, stage_codec,
+    Activations, Addresses, Blob, List, ModelId, PeerId, ProtocolError, Sampling, Stage, Text, WireType,
+    model_codec, open_enum::open_enum,
 };
 
 /// Positions of one session: the longest context that an open model is trained for today.
@@ -22,11 +22,16 @@ pub const MAX_SAMPLES: u32 = 64;
 /// A chain of three delegations with their keys stays under 2 KiB.
 pub const MAX_DELEGATION_BYTES: usize = 4_096;
 /// What a repeat penalty looks back on.
-const MAX_RECENT: usize = 64;
+pub const MAX_RECENT: usize = 64;
+/// The next stage and two that shadow it.
+pub const MAX_NEXT: usize = 3;
+/// What may be on its way to a stage before it gives the first credit: a prefill keeps 10 MB/s
+/// moving over a trip of 100 ms.
+pub const INITIAL_CREDIT_BYTES: u32 = 1 << 20;
 /// A sentence for a person.
 const MAX_DETAIL_BYTES: usize = 200;
 
-/// A session, unique together with its requester.
+/// The work of one stage in one session, unique together with its requester.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
 #[cbor(transparent)]
 pub struct SessionId(#[n(0)] pub u64);
@@ -158,6 +163,23 @@ pub struct Hello {
     pub epoch: u32,
 }
 
+/// Where a stage sends its output.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Next {
+    /// To whom.
+    #[n(0)]
+    pub peer: PeerId,
+    /// Where to dial it, best first. Empty where a connection may be open already.
+    #[n(1)]
+    pub addresses: Addresses,
+    /// As which session it knows the work.
+    #[n(2)]
+    pub session: SessionId,
+    /// It has the output before this position.
+    #[n(3)]
+    pub from: u32,
+}
+
 /// A requester asks a peer to be a stage.
 #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct Open {
@@ -171,10 +193,10 @@ pub struct Open {
     #[n(2)]
     pub swarm: SwarmId,
     /// By what model.
-    #[n(3)]
+    #[cbor(n(3), with = "model_codec::id")]
     pub model: ModelId,
     /// With which of its layers.
-    #[cbor(n(4), with = "stage_codec::stage")]
+    #[cbor(n(4), with = "model_codec::stage")]
     pub stage: Stage,
     /// The epoch that begins with this.
     #[n(5)]
@@ -185,30 +207,25 @@ pub struct Open {
     /// Who sends the Steps; `None`: I do, on this stream.
     #[n(7)]
     pub previous: Option<PeerId>,
-    /// Who gets the output; `None`: I do (the head's samples).
+    /// Who gets the output: the next stage, then those that shadow it. None for the head, whose
+    /// samples the requester gets, and none for a shadow.
     #[n(8)]
-    pub next: Option<Neighbour>,
-    /// The next stage lacks output from this position on.
-    #[n(9)]
-    pub from: u32,
+    pub next: List<Next, MAX_NEXT>,
     /// Only for the head.
-    #[n(10)]
+    #[n(9)]
     pub sampling: Option<Sampling>,
     /// How hidden states are written.
-    #[n(11)]
+    #[n(10)]
     pub wire: WireType,
     /// Room to reserve.
-    #[n(12)]
+    #[n(11)]
     pub max_positions: u32,
     /// Who asks: a chain that ends in this connection's peer id.
-    #[n(13)]
+    #[n(12)]
     pub delegation: Option<Blob<MAX_DELEGATION_BYTES>>,
     /// Answer to a quote; opaque here.
-    #[n(14)]
+    #[n(13)]
     pub authorization: Option<Blob<MAX_DELEGATION_BYTES>>,
-    /// Also send the output to these: they shadow the next stage.
-    #[n(15)]
-    pub shadows: Option<List<Neighbour, 2>>,
 }
 
 /// A stage is ready, its memory reserved.
@@ -220,9 +237,9 @@ pub struct Opened {
     /// Positions reserved.
     #[n(1)]
     pub positions: u32,
-    /// What it measured of itself for this stage, in tokens per second.
+    /// What it measured of itself: one token through what it holds.
     #[n(2)]
-    pub tokens_per_s: f32,
+    pub us_per_token: u32,
 }
 
 /// A stage will not take part.
@@ -293,31 +310,22 @@ pub struct Replay {
     /// Keep this many positions, forget the rest.
     #[n(1)]
     pub keep: u32,
-    /// Send output again from here on, kept or yet to be computed.
-    #[n(2)]
-    pub from: u32,
     /// Who sends the Steps from now on; `None`: I do, on this stream.
-    #[n(3)]
+    #[n(2)]
     pub previous: Option<PeerId>,
-    /// Who gets the output from now on; `None`: I do.
+    /// Who gets the output from now on, and from which position on: what was kept is sent again.
+    #[n(3)]
+    pub next: List<Next, MAX_NEXT>,
+    /// Whether to be a shadow.
     #[n(4)]
-    pub next: Option<Neighbour>,
-    /// Whether to stay a shadow.
-    #[n(5)]
     pub shadow: bool,
-    /// Also send the output to these.
-    #[n(6)]
-    pub shadows: Option<List<Neighbour, 2>>,
 }
 
 /// The receiver has taken Steps off its queue.
 #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct Ack {
-    /// Positions that the receiver holds.
-    #[n(0)]
-    pub positions: u32,
     /// This many bytes more may be sent.
-    #[n(1)]
+    #[n(0)]
     pub credit_bytes: u32,
 }
 
@@ -403,10 +411,7 @@ impl Message {
     fn check(&self) -> Result<(), ProtocolError> {
         match self {
             Message::Open(open) => open.check(),
-            Message::Opened(opened) => {
-                number_of_tokens_per_s(opened.tokens_per_s)?;
-                position(opened.positions)
-            }
+            Message::Opened(opened) => position(opened.positions),
             Message::Step(step) => step.check(),
             Message::Token(token) => {
                 if token.ids.is_empty() {
@@ -415,13 +420,13 @@ impl Message {
                 end_position(token.position, token.ids.len() as u32)
             }
             Message::Replay(replay) => {
-                position(replay.keep)?;
-                position(replay.from)
+                next_positions(&replay.next)?;
+                position(replay.keep)
             }
-            Message::Ack(ack) => position(ack.positions),
             Message::Trace(trace) => end_position(trace.first_position, trace.positions),
             Message::Hello(_)
             | Message::Refused(_)
+            | Message::Ack(_)
             | Message::Report(_)
             | Message::Leaving(_)
             | Message::Close(_) => Ok(()),
@@ -438,7 +443,7 @@ impl Open {
             return Err(ProtocolError::Value("a session of no positions"));
         }
         position(self.max_positions)?;
-        position(self.from)
+        next_positions(&self.next)
     }
 }
 
@@ -451,11 +456,13 @@ impl Step {
         }
     }
 
-    /// What the step counts for against the receiver's credit.
+    /// What the step counts for against the receiver's credit: its payload, and something for the
+    /// place in the queue that even the smallest step takes.
     pub fn credit_bytes(&self) -> u32 {
+        const PLACE: u32 = 256;
         match &self.payload {
-            Payload::Tokens(tokens) => 4 * tokens.len() as u32,
-            Payload::Hidden(hidden) => hidden.bytes().len() as u32,
+            Payload::Tokens(tokens) => PLACE + 4 * tokens.len() as u32,
+            Payload::Hidden(hidden) => PLACE + hidden.bytes().len() as u32,
         }
     }
 
@@ -474,17 +481,13 @@ fn position(position: u32) -> Result<(), ProtocolError> {
     end_position(position, 0)
 }
 
+fn next_positions(next: &[Next]) -> Result<(), ProtocolError> {
+    next.iter().try_for_each(|next| position(next.from))
+}
+
 fn end_position(first: u32, count: u32) -> Result<(), ProtocolError> {
     match first.checked_add(count) {
         Some(end) if end <= MAX_POSITIONS => Ok(()),
         _ => Err(ProtocolError::Value("position beyond the longest context")),
-    }
-}
-
-pub(crate) fn number_of_tokens_per_s(value: f32) -> Result<(), ProtocolError> {
-    if (0.0..=1e9).contains(&value) {
-        Ok(())
-    } else {
-        Err(ProtocolError::Value("tokens per second"))
     }
 }

@@ -1,9 +1,9 @@
 //! What a worker announces: what it would do, with what, on which terms.
 //! It chooses nobody: the route does. Signing is identity's.
 
-use crate::message::{JobKind, MAX_POSITIONS, SwarmId, number_of_tokens_per_s};
+use crate::message::{JobKind, MAX_POSITIONS, SwarmId};
 use crate::open_enum::open_enum;
-use crate::{Addresses, LayerRange, List, PeerId, ProtocolError, model::ModelId, stage_codec};
+use crate::{Addresses, LayerRange, List, ModelId, PeerId, ProtocolError, model_codec};
 
 /// Gossip carries at most 64 KiB; an offer with all its addresses and links stays under 8.
 pub const MAX_OFFER_BYTES: usize = 8 * 1_024;
@@ -99,23 +99,26 @@ pub struct Offer {
 #[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
 pub struct Work {
     /// Which model.
-    #[n(0)]
+    #[cbor(n(0), with = "model_codec::id")]
     pub model: ModelId,
     /// Which layers.
-    #[cbor(n(1), with = "stage_codec::layers")]
+    #[cbor(n(1), with = "model_codec::layers")]
     pub layers: LayerRange,
     /// Layers of the whole model.
     #[n(2)]
     pub model_layers: u32,
-    /// Measured for these layers, one token after the other.
+    /// Measured: one token through these layers, one after the other. At least 1.
     #[n(3)]
-    pub tokens_per_s: f32,
+    pub us_per_token: u32,
     /// Sessions that it would still take.
     #[n(4)]
     pub sessions: u32,
     /// Positions that it has room for.
     #[n(5)]
     pub positions: u32,
+    /// It computes all of these layers or none; else any contiguous part of them can be asked for.
+    #[n(6)]
+    pub whole: bool,
 }
 
 /// How far another peer is.
@@ -154,8 +157,10 @@ impl Offer {
             return Err(ProtocolError::Value("lifetime of an offer"));
         }
         let Some(work) = &self.work else { return Ok(()) };
-        number_of_tokens_per_s(work.tokens_per_s)?;
-        if work.model_layers > stage_codec::MAX_LAYERS || work.layers.end() > work.model_layers {
+        if work.us_per_token == 0 {
+            return Err(ProtocolError::Value("a token in no time"));
+        }
+        if work.model_layers > model_codec::MAX_LAYERS || work.layers.end() > work.model_layers {
             return Err(ProtocolError::Value("layers beyond the model"));
         }
         if work.positions > MAX_POSITIONS {

@@ -25,17 +25,6 @@ pub type Address = Text<MAX_ADDRESS_BYTES>;
 /// Where a peer can be reached.
 pub type Addresses = List<Address, MAX_ADDRESSES>;
 
-/// A peer to connect to.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub struct Neighbour {
-    /// Who.
-    #[n(0)]
-    pub peer: PeerId,
-    /// Where, best first. Empty where a connection may be open already.
-    #[n(1)]
-    pub addresses: Addresses,
-}
-
 impl PeerId {
     /// Takes the printed form: 1 to 128 ASCII letters and digits.
     pub fn new(text: &str) -> Result<PeerId, ProtocolError> {

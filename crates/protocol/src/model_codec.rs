@@ -1,13 +1,34 @@
-//! Ranges of layers and stages as CBOR, for `#[cbor(with = …)]`.
+//! Model ids, ranges of layers and stages as CBOR, for `#[cbor(with = …)]`.
 //! What they mean is gguf's.
 
 use minicbor::decode::{Decoder, Error as DecodeError};
 use minicbor::encode::{Encoder, Error as EncodeError, Write};
 
-use crate::{LayerRange, Stage};
+use gguf::{LayerRange, ModelId, Stage};
 
 /// More layers than any model has; keeps sums of layer counts far from overflow.
 pub(crate) const MAX_LAYERS: u32 = 4_096;
+
+/// 32 bytes.
+pub(crate) mod id {
+    use super::*;
+
+    pub(crate) fn encode<C, W: Write>(
+        id: &ModelId,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), EncodeError<W::Error>> {
+        e.bytes(&id.0)?.ok()
+    }
+
+    pub(crate) fn decode<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<ModelId, DecodeError> {
+        let bytes = d
+            .bytes()?
+            .try_into()
+            .map_err(|_| DecodeError::message("a model id has 32 bytes"))?;
+        Ok(ModelId(bytes))
+    }
+}
 
 /// `[embed, first, end, head]`.
 pub(crate) mod stage {

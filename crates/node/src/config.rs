@@ -1,0 +1,18 @@
+//! What a node is told once, when it is made.
+//! Everything that changes later comes as an input.
+
+use protocol::{PeerId, SwarmId};
+
+/// The settings of a node.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This node, as the transport names it.
+    pub me: PeerId,
+    /// The swarm whose offers it hears and makes.
+    pub swarm: SwarmId,
+    /// Any number that differs from start to start: session names and offer numbers grow from it,
+    /// so that a node that was restarted is not taken for its past. The clock is a good one.
+    pub start: u64,
+    /// The delegation that requests show, as a record.
+    pub delegation: Vec<u8>,
+}

@@ -1,0 +1,260 @@
+//! Where the parts of the node put their deeds, and the table of streams.
+//! It decides nothing: it names streams and effects, keeps messages until a stream is open, and
+//! hands what this node says to itself straight back to it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use protocol::{Addresses, Message, PeerId, SessionId};
+
+use crate::io::{Effect, EffectId, Event, Now, Output, RequestId, StreamId};
+
+/// The work of one stage: whose and which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct JobKey {
+    pub(crate) requester: PeerId,
+    pub(crate) session: SessionId,
+}
+
+/// What a stream is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// From this node, as requester, to a stage.
+    Request { request: RequestId, session: SessionId },
+    /// From a requester to this node, as a stage.
+    Control(JobKey),
+    /// From the previous stage to this node.
+    Previous(JobKey),
+    /// From this node to a next stage.
+    Next { job: JobKey, session: SessionId },
+    /// Opened by another that has not yet said what for.
+    Stranger,
+}
+
+/// What this node says to itself.
+#[derive(Debug)]
+pub(crate) enum Inner {
+    Received(StreamId, Message),
+    Closed(StreamId),
+}
+
+struct Line {
+    peer: PeerId,
+    owner: Owner,
+    open: bool,
+    /// Said before the stream is open; bounded by the credit that every new stream starts with.
+    outbox: Vec<Message>,
+    /// The other end, where this node talks to itself.
+    twin: Option<StreamId>,
+}
+
+/// See the file's head.
+pub(crate) struct Desk {
+    pub(crate) now: Now,
+    pub(crate) me: PeerId,
+    pub(crate) addresses: Addresses,
+    outputs: VecDeque<Output>,
+    inner: VecDeque<Inner>,
+    lines: BTreeMap<StreamId, Line>,
+    connected: BTreeSet<PeerId>,
+    dialling: BTreeSet<PeerId>,
+    streams: u64,
+    effects: u64,
+    sessions: u64,
+}
+
+/// Names of the far ends of streams to oneself: neither the shell's nor those of opened streams.
+const TWIN: u64 = 1 << 62;
+
+impl Desk {
+    pub(crate) fn new(me: PeerId, start: u64) -> Desk {
+        Desk {
+            now: Now::default(),
+            me,
+            addresses: Addresses::default(),
+            outputs: VecDeque::new(),
+            inner: VecDeque::new(),
+            lines: BTreeMap::new(),
+            connected: BTreeSet::new(),
+            dialling: BTreeSet::new(),
+            streams: 0,
+            effects: 0,
+            // A thousand sessions for each unit of the start: no name comes twice.
+            sessions: start.wrapping_mul(1_000),
+        }
+    }
+
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    pub(crate) fn poll_inner(&mut self) -> Option<Inner> {
+        self.inner.pop_front()
+    }
+
+    pub(crate) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(crate) fn event(&mut self, request: RequestId, event: Event) {
+        self.output(Output::Event { request, event });
+    }
+
+    pub(crate) fn effect(&mut self, effect: Effect) -> EffectId {
+        self.effects += 1;
+        let id = EffectId(self.effects);
+        self.output(Output::Effect { id, effect });
+        id
+    }
+
+    /// A session name that this node has not used before.
+    pub(crate) fn new_session(&mut self) -> SessionId {
+        self.sessions = self.sessions.wrapping_add(1);
+        SessionId(self.sessions)
+    }
+
+    pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {
+        *peer == self.me || self.connected.contains(peer)
+    }
+
+    /// Opens a stream, dialling first where that is needed. What is sent on it meanwhile waits.
+    pub(crate) fn open(&mut self, peer: &PeerId, addresses: &Addresses, owner: Owner) -> StreamId {
+        self.streams += 1;
+        let stream = StreamId(self.streams);
+        let mut line = Line {
+            peer: peer.clone(),
+            owner,
+            open: false,
+            outbox: Vec::new(),
+            twin: None,
+        };
+        if *peer == self.me {
+            let twin = StreamId(self.streams | TWIN);
+            line.open = true;
+            line.twin = Some(twin);
+            let far = Line {
+                owner: Owner::Stranger,
+                twin: Some(stream),
+                ..blank(peer)
+            };
+            self.lines.insert(twin, far);
+        } else if self.connected.contains(peer) {
+            self.output(Output::OpenStream {
+                stream,
+                peer: peer.clone(),
+            });
+        } else if self.dialling.insert(peer.clone()) {
+            self.output(Output::Connect {
+                peer: peer.clone(),
+                addresses: addresses.clone(),
+            });
+        }
+        self.lines.insert(stream, line);
+        stream
+    }
+
+    /// A stream that another opened.
+    pub(crate) fn accept(&mut self, stream: StreamId, peer: PeerId) {
+        self.lines.insert(stream, blank(&peer));
+    }
+
+    pub(crate) fn send(&mut self, stream: StreamId, message: Message) {
+        let Some(line) = self.lines.get_mut(&stream) else {
+            return;
+        };
+        if let Some(twin) = line.twin {
+            self.inner.push_back(Inner::Received(twin, message));
+        } else if line.open {
+            self.output(Output::Send { stream, message });
+        } else {
+            line.outbox.push(message);
+        }
+    }
+
+    /// Ends a stream from this side: its owner hears no more of it.
+    pub(crate) fn close(&mut self, stream: StreamId) {
+        let Some(line) = self.lines.remove(&stream) else {
+            return;
+        };
+        match line.twin {
+            Some(twin) => self.inner.push_back(Inner::Closed(twin)),
+            None if line.open || self.connected.contains(&line.peer) => {
+                self.output(Output::CloseStream { stream });
+            }
+            None => {}
+        }
+    }
+
+    /// A stream ended from the other side: forgets it and says whose it was.
+    pub(crate) fn closed(&mut self, stream: StreamId) -> Option<(PeerId, Owner)> {
+        self.lines.remove(&stream).map(|line| (line.peer, line.owner))
+    }
+
+    pub(crate) fn opened(&mut self, stream: StreamId) {
+        let Some(line) = self.lines.get_mut(&stream) else {
+            return;
+        };
+        line.open = true;
+        for message in std::mem::take(&mut line.outbox) {
+            self.output(Output::Send { stream, message });
+        }
+    }
+
+    pub(crate) fn line(&self, stream: StreamId) -> Option<(&PeerId, &Owner)> {
+        self.lines.get(&stream).map(|line| (&line.peer, &line.owner))
+    }
+
+    pub(crate) fn give(&mut self, stream: StreamId, owner: Owner) {
+        if let Some(line) = self.lines.get_mut(&stream) {
+            line.owner = owner;
+        }
+    }
+
+    /// How many streams of a peer have not said what they are for.
+    pub(crate) fn strangers(&self) -> usize {
+        self.lines
+            .values()
+            .filter(|line| line.owner == Owner::Stranger && line.twin.is_none())
+            .count()
+    }
+
+    pub(crate) fn peer_connected(&mut self, peer: &PeerId) {
+        self.dialling.remove(peer);
+        if !self.connected.insert(peer.clone()) {
+            return;
+        }
+        let waits = |line: &Line| line.peer == *peer && !line.open;
+        let waiting: Vec<StreamId> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| waits(line))
+            .map(|(stream, _)| *stream)
+            .collect();
+        for stream in waiting {
+            self.output(Output::OpenStream {
+                stream,
+                peer: peer.clone(),
+            });
+        }
+    }
+
+    /// A peer is out of reach: its streams end. Says which.
+    pub(crate) fn peer_gone(&mut self, peer: &PeerId) -> Vec<StreamId> {
+        self.connected.remove(peer);
+        self.dialling.remove(peer);
+        self.lines
+            .iter()
+            .filter(|(_, line)| line.peer == *peer)
+            .map(|(stream, _)| *stream)
+            .collect()
+    }
+}
+
+fn blank(peer: &PeerId) -> Line {
+    Line {
+        peer: peer.clone(),
+        owner: Owner::Stranger,
+        open: true,
+        outbox: Vec::new(),
+        twin: None,
+    }
+}

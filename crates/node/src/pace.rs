@@ -1,0 +1,76 @@
+//! How long a stage takes, and therefore how long to wait for it.
+//! It does not decide what happens when the wait is over.
+
+use std::collections::VecDeque;
+
+/// Steps remembered.
+const WINDOW: usize = 32;
+/// No deadline is shorter: a browser's garbage collection must not look like a loss.
+const SHORTEST_MS: u64 = 500;
+/// A stage that has shown nothing yet may take this long for so many positions.
+const FIRST_MS: u64 = 8_000;
+const FIRST_POSITIONS: u64 = 64;
+/// How many times the usual time is too long.
+const PATIENCE: u64 = 3;
+
+/// The recent steps of one stage.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pace {
+    /// Milliseconds and positions.
+    recent: VecDeque<(u64, u32)>,
+}
+
+impl Pace {
+    pub(crate) fn note(&mut self, ms: u64, positions: u32) {
+        if self.recent.len() == WINDOW {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((ms, positions));
+    }
+
+    /// How long to wait for a step of so many positions: three times the 95th percentile, longer
+    /// in proportion where none of the recent steps was as large.
+    pub(crate) fn deadline_ms(&self, positions: u32) -> u64 {
+        let mut times: Vec<u64> = self.recent.iter().map(|(ms, _)| *ms).collect();
+        times.sort_unstable();
+        let Some(p95) = times.get((times.len() * 95).div_ceil(100).saturating_sub(1)) else {
+            return FIRST_MS * u64::from(positions).div_ceil(FIRST_POSITIONS).max(1);
+        };
+        let largest = self
+            .recent
+            .iter()
+            .map(|(_, positions)| *positions)
+            .max()
+            .unwrap_or(1)
+            .max(1);
+        let scale = u64::from(positions.div_ceil(largest)).max(1);
+        (PATIENCE * p95).max(SHORTEST_MS) * scale
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_three_times_the_95th_percentile_but_half_a_second_at_least() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.deadline_ms(1), 8_000);
+        assert_eq!(pace.deadline_ms(65), 16_000);
+        for _ in 0..31 {
+            pace.note(10, 1);
+        }
+        assert_eq!(pace.deadline_ms(1), 500);
+        pace.note(9_000, 1);
+        assert_eq!(
+            pace.deadline_ms(1),
+            500,
+            "one outlier in 32 is below the percentile"
+        );
+        for _ in 0..32 {
+            pace.note(400, 1);
+        }
+        assert_eq!(pace.deadline_ms(1), 1_200);
+        assert_eq!(pace.deadline_ms(8), 9_600);
+    }
+}

@@ -1,0 +1,297 @@
+//! What is known of other peers: their offers, their distance, how they did.
+//! It chooses nobody: it tells the route what each would cost.
+
+use std::collections::BTreeMap;
+
+use protocol::{Addresses, LayerRange, ModelId, Offer, PeerId, Power, Terms, Work};
+
+use crate::io::Now;
+use crate::route::{Candidate, Delays};
+use crate::snapshot::{PeerRow, WorkRow};
+
+/// Peers remembered. A swarm may be larger; a route needs no more.
+const MAX_PEERS: usize = 2_048;
+/// Pairs of peers that could not connect.
+const MAX_PAIRS: usize = 1_024;
+/// A peer that failed is left alone for this long, twice as long after each further time.
+const AVOID_MS: u64 = 15_000;
+const MAX_AVOID_MS: u64 = 600_000;
+/// The way to a peer that nobody measured.
+const UNKNOWN_ONE_WAY_US: u64 = 40_000;
+/// A link said to be this long does not exist.
+const NO_LINK: u32 = u32::MAX;
+/// To dial first costs about this much, spread over an answer.
+const DIAL_US: u64 = 2_000;
+
+/// See the file's head.
+#[derive(Default)]
+pub(crate) struct Peers {
+    table: BTreeMap<PeerId, Peer>,
+    pairs: BTreeMap<(PeerId, PeerId), Now>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Peer {
+    offer: Option<Offer>,
+    heard: Now,
+    expires: Now,
+    /// The last number seen: outlives the offer, so that an old one cannot come back.
+    sequence: u64,
+    round_trip_ms: Option<u32>,
+    mine: bool,
+    failures: u32,
+    failed: Option<Now>,
+    avoid_until: Now,
+    /// Measured here, one token through one layer.
+    us_per_layer: Option<u64>,
+}
+
+/// Whom a request may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Whom {
+    pub(crate) mine_only: bool,
+    /// Also those that failed lately, if they have announced themselves since.
+    pub(crate) failed_too: bool,
+}
+
+impl Peers {
+    /// Takes an offer; answers whether it says anything new about work.
+    pub(crate) fn offer(&mut self, offer: Offer, now: Now) -> bool {
+        if !self.table.contains_key(&offer.peer) {
+            self.make_room(now);
+        }
+        let peer = self.table.entry(offer.peer.clone()).or_default();
+        if offer.sequence <= peer.sequence {
+            return false;
+        }
+        let news = peer.offer.as_ref().and_then(|old| old.work.as_ref()) != offer.work.as_ref()
+            || peer.failed.is_some_and(|failed| peer.heard <= failed);
+        peer.sequence = offer.sequence;
+        peer.heard = now;
+        peer.expires = now.plus_ms(u64::from(offer.lifetime_s) * 1_000);
+        peer.offer = Some(offer);
+        news
+    }
+
+    pub(crate) fn round_trip(&mut self, peer: &PeerId, ms: u32) {
+        if let Some(peer) = self.known(peer) {
+            // A little memory, so that one slow ping does not send everything elsewhere.
+            let old = peer.round_trip_ms.unwrap_or(ms);
+            peer.round_trip_ms = Some((3 * u64::from(old) + u64::from(ms)).div_ceil(4) as u32);
+        }
+    }
+
+    pub(crate) fn owner(&mut self, peer: &PeerId, mine: bool) {
+        if let Some(peer) = self.known(peer) {
+            peer.mine = mine;
+        }
+    }
+
+    pub(crate) fn is_mine(&self, peer: &PeerId) -> bool {
+        self.table.get(peer).is_some_and(|peer| peer.mine)
+    }
+
+    pub(crate) fn round_trip_ms(&self, peer: &PeerId) -> Option<u32> {
+        self.table.get(peer)?.round_trip_ms
+    }
+
+    /// A step was measured.
+    pub(crate) fn measured(&mut self, peer: &PeerId, us_per_layer: u64) {
+        if let Some(peer) = self.table.get_mut(peer) {
+            peer.failures = 0;
+            let old = peer.us_per_layer.unwrap_or(us_per_layer);
+            peer.us_per_layer = Some((old.saturating_mul(7).saturating_add(us_per_layer)) / 8);
+        }
+    }
+
+    /// A peer did not do what it was counted on for.
+    pub(crate) fn failed(&mut self, peer: &PeerId, now: Now) {
+        if let Some(peer) = self.table.get_mut(peer) {
+            let wait = AVOID_MS << peer.failures.min(6);
+            peer.avoid_until = now.plus_ms(wait.min(MAX_AVOID_MS));
+            peer.failures = peer.failures.saturating_add(1);
+            peer.failed = Some(now);
+        }
+    }
+
+    /// Two peers could not connect, or their connection broke: not together for a while.
+    pub(crate) fn pair_failed(&mut self, a: &PeerId, b: &PeerId, until: Now, now: Now) {
+        self.pairs.retain(|_, until| *until > now);
+        if self.pairs.len() < MAX_PAIRS {
+            self.pairs.insert((a.clone(), b.clone()), until);
+        }
+    }
+
+    pub(crate) fn addresses(&self, peer: &PeerId) -> Addresses {
+        self.offered(peer)
+            .map(|offer| offer.addresses.clone())
+            .unwrap_or_default()
+    }
+
+    /// The candidates for a model, and the ways between them.
+    pub(crate) fn candidates(
+        &self,
+        model: &ModelId,
+        whom: Whom,
+        connected: impl Fn(&PeerId) -> bool,
+        now: Now,
+    ) -> (Vec<Candidate>, Delays) {
+        let mut delays = Delays {
+            unknown: UNKNOWN_ONE_WAY_US,
+            ..Delays::default()
+        };
+        let mut candidates = Vec::new();
+        for (id, peer) in &self.table {
+            let Some((offer, work)) = peer.works(model, now) else {
+                continue;
+            };
+            let since_failure = peer.failed.is_none_or(|failed| peer.heard > failed);
+            let avoided = peer.avoid_until > now && !(whom.failed_too && since_failure);
+            let allowed = peer.mine || (!whom.mine_only && offer.terms != Terms::Mine);
+            if avoided || !allowed || work.sessions == 0 {
+                continue;
+            }
+            let way = peer
+                .round_trip_ms
+                .map_or(UNKNOWN_ONE_WAY_US, |ms| u64::from(ms) * 500);
+            let dial = if connected(id) { 0 } else { DIAL_US };
+            delays.to_middle.insert(id.clone(), way + dial);
+            for link in offer.links.iter() {
+                let us = (link.one_way_ms != NO_LINK).then(|| u64::from(link.one_way_ms) * 1_000);
+                delays.set(id, &link.peer, us);
+            }
+            candidates.push(Candidate {
+                peer: id.clone(),
+                layers: work.layers,
+                whole: work.whole,
+                us_per_layer: peer.us_per_layer(offer, work),
+                distrust: peer.failures,
+            });
+        }
+        for ((a, b), until) in &self.pairs {
+            if *until > now {
+                delays.set(a, b, None);
+            }
+        }
+        (candidates, delays)
+    }
+
+    /// How much is computed per second for each layer of a model, all peers but one together.
+    pub(crate) fn coverage(&self, model: &ModelId, layers: u32, but: &PeerId, now: Now) -> Vec<f32> {
+        let mut coverage = vec![0.0; layers as usize];
+        for (_, peer) in self.table.iter().filter(|(id, _)| *id != but) {
+            let Some((_, work)) = peer.works(model, now) else {
+                continue;
+            };
+            let LayerSpan(first, end) = span(work.layers, layers);
+            for layer in &mut coverage[first..end] {
+                *layer += 1_000_000.0 / work.us_per_token.max(1) as f32;
+            }
+        }
+        coverage
+    }
+
+    /// When something that is known now will no longer hold.
+    pub(crate) fn forget_old(&mut self, now: Now) {
+        for peer in self.table.values_mut() {
+            if peer.expires <= now {
+                peer.offer = None;
+            }
+        }
+    }
+
+    /// The nearest workers and how far they are, one way.
+    pub(crate) fn nearest(&self) -> impl Iterator<Item = (PeerId, u32)> + use<> {
+        let measured = |(id, peer): (&PeerId, &Peer)| Some((peer.round_trip_ms? / 2, id.clone()));
+        let working = self.table.iter().filter(|(_, peer)| peer.offer.is_some());
+        let mut near: Vec<(u32, PeerId)> = working.filter_map(measured).collect();
+        near.sort_unstable();
+        near.into_iter().map(|(ms, id)| (id, ms))
+    }
+
+    /// Workers that are known.
+    pub(crate) fn workers(&self) -> usize {
+        self.table.values().filter(|peer| peer.offer.is_some()).count()
+    }
+
+    pub(crate) fn rows(&self, connected: impl Fn(&PeerId) -> bool, now: Now) -> Vec<PeerRow> {
+        let row = |(id, peer): (&PeerId, &Peer)| PeerRow {
+            peer: id.clone(),
+            connected: connected(id),
+            round_trip_ms: peer.round_trip_ms,
+            mine: peer.mine,
+            work: peer
+                .offer
+                .as_ref()
+                .filter(|_| peer.expires > now)
+                .and_then(|offer| {
+                    let work = offer.work.as_ref()?;
+                    Some(WorkRow {
+                        model: work.model,
+                        layers: work.layers,
+                        model_layers: work.model_layers,
+                        us_per_token: work.us_per_token,
+                        backend: offer.backend,
+                    })
+                }),
+        };
+        self.table
+            .iter()
+            .map(row)
+            .filter(|row| row.connected || row.work.is_some())
+            .collect()
+    }
+
+    fn offered(&self, peer: &PeerId) -> Option<&Offer> {
+        self.table.get(peer)?.offer.as_ref()
+    }
+
+    fn known(&mut self, peer: &PeerId) -> Option<&mut Peer> {
+        if !self.table.contains_key(peer) && self.table.len() >= MAX_PEERS {
+            return None;
+        }
+        Some(self.table.entry(peer.clone()).or_default())
+    }
+
+    /// Forgets the peer that was silent longest, so that newcomers are heard.
+    fn make_room(&mut self, now: Now) {
+        if self.table.len() < MAX_PEERS {
+            return;
+        }
+        self.forget_old(now);
+        let silent = self
+            .table
+            .iter()
+            .min_by_key(|(_, peer)| (peer.offer.is_some(), peer.mine, peer.heard));
+        if let Some(silent) = silent.map(|(id, _)| id.clone()) {
+            self.table.remove(&silent);
+        }
+    }
+}
+
+impl Peer {
+    fn works(&self, model: &ModelId, now: Now) -> Option<(&Offer, &Work)> {
+        let offer = self.offer.as_ref().filter(|_| self.expires > now)?;
+        let work = offer.work.as_ref().filter(|work| work.model == *model)?;
+        Some((offer, work))
+    }
+
+    /// The slower of what the peer says and what was measured, more where its word is worth less.
+    fn us_per_layer(&self, offer: &Offer, work: &Work) -> u64 {
+        let layers = u64::from(work.layers.end() - work.layers.first());
+        let said = u64::from(work.us_per_token) / layers.max(1);
+        let tired = match offer.power {
+            Power::Low => 4,
+            Power::Battery => 3,
+            _ => 2,
+        } + if offer.background { 4 } else { 0 };
+        said.max(self.us_per_layer.unwrap_or(0)).saturating_mul(tired) / 2
+    }
+}
+
+struct LayerSpan(usize, usize);
+
+fn span(range: LayerRange, layers: u32) -> LayerSpan {
+    let end = range.end().min(layers);
+    LayerSpan(range.first().min(end) as usize, end as usize)
+}

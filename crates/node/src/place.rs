@@ -1,0 +1,95 @@
+//! One place on a route: the stage that fills it, and how it is doing.
+//! It fills no place by itself: the request does.
+
+use protocol::{Addresses, PeerId, SessionId, Stage};
+
+use crate::credit::Credit;
+use crate::io::{Now, StreamId};
+use crate::pace::Pace;
+
+/// A place on the route.
+pub(crate) struct Place {
+    pub(crate) active: Slot,
+    /// It is fed the same Steps and takes over at once.
+    pub(crate) standby: Option<Slot>,
+}
+
+/// A stage on a peer.
+pub(crate) struct Slot {
+    pub(crate) peer: PeerId,
+    pub(crate) addresses: Addresses,
+    pub(crate) session: SessionId,
+    pub(crate) stage: Stage,
+    pub(crate) control: StreamId,
+    pub(crate) state: SlotState,
+    /// Positions that it is known to have computed in this epoch.
+    pub(crate) has: u32,
+    /// Since when it has had work that it has not done; `None`: it has none.
+    pub(crate) due: Option<Now>,
+    pub(crate) pace: Pace,
+    /// For Steps from this node.
+    pub(crate) credit: Credit,
+    /// Its line on the route sheet.
+    pub(crate) hop: usize,
+}
+
+/// How far a slot is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum SlotState {
+    /// Chosen, not asked yet.
+    New,
+    /// Asked; it must answer by then.
+    Opening { until: Now },
+    /// It answered.
+    Serving,
+    /// Lost.
+    Dead,
+}
+
+impl Slot {
+    /// A standby has no line.
+    pub(crate) const NO_HOP: usize = usize::MAX;
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.state != SlotState::Dead
+    }
+
+    /// Sets the clock where there is work of `available` positions, stops it where there is none.
+    pub(crate) fn watch(&mut self, available: u32, now: Now) {
+        if available <= self.has {
+            self.due = None;
+        } else if self.due.is_none() {
+            self.due = Some(now);
+        }
+    }
+
+    /// It must have shown something by then.
+    pub(crate) fn deadline(&self, available: u32) -> Option<Now> {
+        match self.state {
+            SlotState::Opening { until } => Some(until),
+            SlotState::Serving => {
+                let wait = self.pace.deadline_ms(available.saturating_sub(self.has));
+                self.due.map(|due| due.plus_ms(wait))
+            }
+            SlotState::New | SlotState::Dead => None,
+        }
+    }
+
+    /// It has shown something: so many positions are computed.
+    pub(crate) fn progressed(&mut self, has: u32, positions: u32, now: Now) {
+        if let Some(due) = self.due.take() {
+            self.pace.note(now.since(due), positions);
+        }
+        self.has = has;
+    }
+}
+
+impl Place {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        std::iter::once(&self.active).chain(&self.standby)
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        std::iter::once(&mut self.active).chain(&mut self.standby)
+    }
+}

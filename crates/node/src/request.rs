@@ -1,0 +1,542 @@
+//! One inference that this node asked for: feeds the first stage, takes the samples of the last,
+//! tells the user.
+//! It does not choose who computes: `reroute` does, at the start and after every loss.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    Close, CloseReason, Fault, List, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
+    Payload, PeerId, Refusal, Report, SessionId, Step, Token, Trace, WireType,
+};
+
+use crate::desk::Desk;
+use crate::draft::{Drafter, MAX_DRAFT};
+use crate::io::{Ask, Code, Event, FinishReason, Mode, Now, RequestId};
+use crate::peers::Peers;
+use crate::place::{Place, Slot, SlotState};
+use crate::sheet::RouteSheet;
+use crate::worker::Worker;
+
+/// A prefill travels in pieces of about this size, so that the stages work at the same time.
+const PREFILL_BYTES: usize = 256 * 1_024;
+/// And of at most so many positions, so that cancelling is felt at once.
+const PREFILL_POSITIONS: u32 = 128;
+/// Up to this width hidden states travel exactly by default.
+const EXACT_D_MODEL: u32 = 2_048;
+/// A stage that refused because it was busy may be asked again after this.
+const BUSY_MS: u64 = 2_000;
+/// One that refused for another reason, or left, is not asked again by this request.
+const REFUSED_MS: u64 = 3_600_000;
+/// A pair of stages whose connection broke may be tried again after this; one that never came
+/// about later.
+const PAIR_CLOSED_MS: u64 = 5_000;
+const PAIR_UNREACHABLE_MS: u64 = 120_000;
+
+/// What a request acts on besides itself.
+pub(crate) struct World<'a> {
+    pub(crate) desk: &'a mut Desk,
+    pub(crate) peers: &'a mut Peers,
+    pub(crate) worker: &'a mut Worker,
+}
+
+/// See the file's head.
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) ask: Ask,
+    pub(crate) wire: WireType,
+    pub(crate) max_positions: u32,
+    /// Prompt and answer.
+    pub(crate) tokens: Vec<u32>,
+    pub(crate) epoch: u32,
+    pub(crate) places: Vec<Place>,
+    /// The next position to send in this epoch.
+    pub(crate) fed: u32,
+    /// What was sent ends here, guesses included.
+    pub(crate) sent_end: u32,
+    /// Where the last wrong guesses were cut off in this epoch.
+    pub(crate) rolled: u32,
+    pub(crate) trip: Option<Trip>,
+    pub(crate) phase: Phase,
+    /// Whom not to ask, and until when.
+    pub(crate) avoid: BTreeMap<PeerId, Now>,
+    /// Why somebody refused last: the reason to give where nobody is left.
+    pub(crate) refused: Option<Refusal>,
+    /// This device failed to compute.
+    pub(crate) here_failed: bool,
+    pub(crate) sheet: RouteSheet,
+    /// When to look for somebody again.
+    pub(crate) look_at: Now,
+    /// When the last token came, and whether the route changed since.
+    pub(crate) last_token: Now,
+    pub(crate) rerouted: bool,
+    drafter: Drafter,
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Phase {
+    /// Somebody must be found; since then.
+    Seeking { since: Now, said: bool },
+    /// The stages compute.
+    Running,
+    /// Over: to be forgotten.
+    Over,
+}
+
+/// A step that wants samples, on its way around the ring.
+pub(crate) struct Trip {
+    /// The position that the first sample stands for.
+    position: u32,
+    drafts: Vec<u32>,
+}
+
+impl Request {
+    /// Takes the question, or says why it makes no sense.
+    pub(crate) fn new(ask: Ask, now: Now) -> Result<Request, &'static str> {
+        let prompt = ask.prompt.len() as u64;
+        let room = prompt + u64::from(ask.max_tokens) + u64::from(MAX_DRAFT);
+        if ask.prompt.is_empty() || ask.max_tokens == 0 {
+            return Err("an empty prompt, or no token asked for");
+        }
+        if room > u64::from(MAX_POSITIONS) {
+            return Err("prompt and answer are longer than any context");
+        }
+        if ask.model.layers == 0 || ask.model.d_model == 0 {
+            return Err("a model without layers");
+        }
+        if ask.sampling.check().is_err() {
+            return Err("the sampling settings make no sense");
+        }
+        let exact = ask.model.d_model <= EXACT_D_MODEL;
+        let wire = ask
+            .wire
+            .unwrap_or(if exact { WireType::F32 } else { WireType::F16 });
+        Ok(Request {
+            id: ask.request,
+            wire,
+            max_positions: room as u32,
+            tokens: ask.prompt.clone(),
+            ask,
+            epoch: 0,
+            places: Vec::new(),
+            fed: 0,
+            sent_end: 0,
+            rolled: 0,
+            trip: None,
+            phase: Phase::Seeking {
+                since: now,
+                said: false,
+            },
+            avoid: BTreeMap::new(),
+            refused: None,
+            here_failed: false,
+            sheet: RouteSheet::default(),
+            look_at: now,
+            last_token: now,
+            rerouted: false,
+            drafter: Drafter::new(),
+        })
+    }
+
+    /// This device alone computes.
+    pub(crate) fn is_local(&self) -> bool {
+        self.ask.mode == Mode::Local || (self.ask.mode == Mode::Auto && self.ask.local_ready)
+    }
+
+    /// Sends what is known and not sent, as far as credit goes.
+    pub(crate) fn feed(&mut self, desk: &mut Desk) {
+        while self.phase == Phase::Running && self.trip.is_none() {
+            let known = self.tokens.len() as u32;
+            let open = self
+                .places
+                .first()
+                .is_some_and(|place| place.active.credit.is_open());
+            if self.fed >= known || !open {
+                break;
+            }
+            let first = self.fed;
+            let count = self.piece(first, known);
+            let last = first + count == known;
+            let mut ids = self.tokens[first as usize..(first + count) as usize].to_vec();
+            let drafts = if last { self.draft(count) } else { Vec::new() };
+            ids.extend(&drafts);
+            let samples = if last { 1 + drafts.len() as u32 } else { 0 };
+            self.send(first, ids, samples, desk);
+            self.fed = first + count;
+            if last {
+                self.sheet.trips += 1;
+                self.trip = Some(Trip {
+                    position: known,
+                    drafts,
+                });
+            }
+        }
+        self.watch(desk.now);
+    }
+
+    /// A message of a stage. Answers whether the route must change.
+    pub(crate) fn received(&mut self, session: SessionId, message: Message, world: &mut World<'_>) -> bool {
+        let now = world.desk.now;
+        match message {
+            Message::Opened(_) => {
+                if let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) {
+                    slot.state = SlotState::Serving;
+                    slot.due = None;
+                }
+                self.feed(world.desk);
+                false
+            }
+            Message::Token(token) => self.token(session, token, world),
+            Message::Trace(trace) => {
+                self.trace(session, &trace, world.peers, now);
+                false
+            }
+            Message::Ack(ack) => {
+                if let Some(slot) = self.slot(session) {
+                    slot.credit.grant(ack.credit_bytes);
+                }
+                self.feed(world.desk);
+                false
+            }
+            Message::Refused(refused) => {
+                self.refused = Some(refused.why);
+                let wait = if refused.why == Refusal::Busy {
+                    BUSY_MS
+                } else {
+                    REFUSED_MS
+                };
+                self.lose(session, Some(wait), false, world)
+            }
+            Message::Leaving(_) => self.lose(session, Some(REFUSED_MS), false, world),
+            Message::Report(report) => self.report(session, &report, world),
+            Message::Close(_) => self.lose(session, Some(BUSY_MS), false, world),
+            // What no stage has to say to a requester.
+            Message::Hello(_) | Message::Open(_) | Message::Step(_) | Message::Replay(_) => {
+                self.lose(session, None, true, world)
+            }
+        }
+    }
+
+    /// A stage is lost. Answers whether the route must change.
+    pub(crate) fn lose(
+        &mut self,
+        session: SessionId,
+        avoid_ms: Option<u64>,
+        at_fault: bool,
+        world: &mut World<'_>,
+    ) -> bool {
+        let now = world.desk.now;
+        let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) else {
+            return false;
+        };
+        slot.state = SlotState::Dead;
+        let (peer, control, hop) = (slot.peer.clone(), slot.control, slot.hop);
+        world.desk.send(
+            control,
+            Message::Close(Close {
+                reason: CloseReason::Replaced,
+            }),
+        );
+        world.desk.close(control);
+        if at_fault {
+            world.peers.failed(&peer, now);
+        }
+        if let Some(ms) = avoid_ms {
+            self.avoid.insert(peer, now.plus_ms(ms));
+        }
+        for place in &mut self.places {
+            if place.standby.as_ref().is_some_and(|slot| slot.session == session) {
+                // Nothing depends on a standby.
+                place.standby = None;
+                return false;
+            }
+        }
+        if let Some(hop) = self.sheet.hops.get_mut(hop) {
+            hop.lost = true;
+        }
+        true
+    }
+
+    /// Ends it everywhere.
+    pub(crate) fn end(&mut self, reason: CloseReason, desk: &mut Desk) {
+        self.phase = Phase::Over;
+        for place in std::mem::take(&mut self.places) {
+            for slot in place.slots().filter(|slot| slot.is_alive()) {
+                desk.send(slot.control, Message::Close(Close { reason }));
+                desk.close(slot.control);
+            }
+        }
+    }
+
+    /// Ends it with an error; what was said stands.
+    pub(crate) fn fail(&mut self, code: Code, message: &str, desk: &mut Desk) {
+        if self.phase == Phase::Over {
+            return;
+        }
+        self.end(CloseReason::Cancelled, desk);
+        let event = Event::Failed {
+            code,
+            message: message.to_owned(),
+            route: self.sheet.clone(),
+        };
+        desk.event(self.id, event);
+    }
+
+    /// The first stage that has kept this node waiting too long.
+    pub(crate) fn overdue(&self, now: Now) -> Option<SessionId> {
+        let late = |slot: &Slot, available| slot.deadline(available).is_some_and(|deadline| deadline <= now);
+        self.slots()
+            .find(|(slot, available)| late(slot, *available))
+            .map(|(slot, _)| slot.session)
+    }
+
+    /// When to look at the deadlines again.
+    pub(crate) fn deadline(&self) -> Option<Now> {
+        self.slots()
+            .filter_map(|(slot, available)| slot.deadline(available))
+            .min()
+    }
+
+    /// Slots, each with the positions that are there for it to compute.
+    fn slots(&self) -> impl Iterator<Item = (&Slot, u32)> {
+        let mut available = self.sent_end;
+        self.places.iter().flat_map(move |place| {
+            let here = available;
+            available = place.active.has;
+            place.slots().map(move |slot| (slot, here))
+        })
+    }
+
+    pub(crate) fn slot(&mut self, session: SessionId) -> Option<&mut Slot> {
+        self.places
+            .iter_mut()
+            .flat_map(Place::slots_mut)
+            .find(|slot| slot.session == session)
+    }
+
+    fn watch(&mut self, now: Now) {
+        let mut available = self.sent_end;
+        for place in &mut self.places {
+            for slot in place.slots_mut() {
+                slot.watch(available, now);
+            }
+            available = place.active.has;
+        }
+    }
+
+    fn send(&mut self, first_position: u32, ids: Vec<u32>, samples: u32, desk: &mut Desk) {
+        self.sent_end = self.sent_end.max(first_position + ids.len() as u32);
+        let penalty = samples > 0 && self.ask.sampling.repeat_penalty != 1.0;
+        let recent = penalty.then(|| {
+            let known = self.tokens.len();
+            List::first(self.tokens[known.saturating_sub(MAX_RECENT)..].iter().copied())
+        });
+        let payload = Payload::Tokens(List::first(ids));
+        let step = Step {
+            epoch: self.epoch,
+            first_position,
+            payload,
+            samples,
+            recent,
+        };
+        let Some(place) = self.places.first_mut() else {
+            return;
+        };
+        for slot in place.slots_mut().filter(|slot| slot.has <= first_position) {
+            slot.credit.spend(step.credit_bytes());
+            desk.send(slot.control, Message::Step(step.clone()));
+        }
+    }
+
+    /// How many positions go in the next piece.
+    fn piece(&self, first: u32, known: u32) -> u32 {
+        let row = self.wire.row_bytes(self.ask.model.d_model).max(1);
+        let most = u32::try_from(PREFILL_BYTES / row).unwrap_or(u32::MAX);
+        let fits = protocol::Activations::most_positions(self.wire, self.ask.model.d_model);
+        let piece = most.clamp(8, PREFILL_POSITIONS).min(fits).max(1);
+        // Where a standby lacks more than the stage that it shadows, a piece ends where that
+        // stage's positions end: what it has is not sent to it again.
+        let slots = self.places.first().into_iter().flat_map(Place::slots);
+        let has = slots
+            .map(|slot| slot.has)
+            .filter(|has| *has > first)
+            .min()
+            .unwrap_or(u32::MAX);
+        piece.min(known - first).min(has - first)
+    }
+
+    fn draft(&self, sent: u32) -> Vec<u32> {
+        // The head would need the guesses to look back on.
+        if !self.ask.speculate || self.ask.sampling.repeat_penalty != 1.0 {
+            return Vec::new();
+        }
+        let left = self.left().saturating_sub(1);
+        let fits =
+            protocol::Activations::most_positions(self.wire, self.ask.model.d_model).saturating_sub(sent);
+        let most = left
+            .min(MAX_DRAFT)
+            .min(MAX_SAMPLES - 1)
+            .min(MAX_STEP_POSITIONS - sent)
+            .min(fits);
+        self.drafter.draft(&self.tokens, most)
+    }
+
+    /// Tokens still to come.
+    fn left(&self) -> u32 {
+        self.ask.max_tokens.saturating_sub(self.answered())
+    }
+
+    pub(crate) fn answered(&self) -> u32 {
+        (self.tokens.len() - self.ask.prompt.len()) as u32
+    }
+
+    fn token(&mut self, session: SessionId, token: Token, world: &mut World<'_>) -> bool {
+        let now = world.desk.now;
+        let from_head = self
+            .places
+            .last()
+            .is_some_and(|place| place.active.session == session);
+        if token.epoch != self.epoch || self.phase != Phase::Running || !from_head {
+            return false;
+        }
+        let Some(trip) = self
+            .trip
+            .take_if(|trip| trip.position == token.position && trip.drafts.len() + 1 == token.ids.len())
+        else {
+            return self.lose(session, None, true, world);
+        };
+        if self.rerouted {
+            let stall = now.since(self.last_token);
+            self.sheet.longest_stall_ms = self.sheet.longest_stall_ms.max(stall);
+        }
+        (self.last_token, self.rerouted) = (now, false);
+        let mut agreed = 0;
+        for (i, id) in token.ids.iter().enumerate() {
+            if self.ask.stop.contains(id) {
+                self.finish(FinishReason::Stop, world.desk);
+                return false;
+            }
+            let position = self.tokens.len() as u32;
+            self.tokens.push(*id);
+            self.sheet.tokens += 1;
+            world.desk.event(
+                self.id,
+                Event::Token {
+                    position,
+                    id: *id,
+                    at: now,
+                },
+            );
+            if self.left() == 0 {
+                self.finish(FinishReason::Length, world.desk);
+                return false;
+            }
+            if trip.drafts.get(i) != Some(id) {
+                break;
+            }
+            agreed += 1;
+        }
+        let drafted = trip.drafts.len() as u32;
+        self.sheet.drafted += drafted;
+        self.sheet.agreed += agreed;
+        self.drafter.learn(drafted, agreed);
+        // All but the newest token are in the caches, and after them guesses that were wrong: the
+        // next step cuts them off.
+        self.fed = self.tokens.len() as u32 - 1;
+        self.sent_end = self.fed;
+        if agreed < drafted {
+            self.rolled = self.fed;
+        }
+        for slot in self.places.iter_mut().flat_map(Place::slots_mut) {
+            slot.has = slot.has.min(self.fed);
+        }
+        self.feed(world.desk);
+        false
+    }
+
+    fn trace(&mut self, session: SessionId, trace: &Trace, peers: &mut Peers, now: Now) {
+        if trace.epoch != self.epoch {
+            return;
+        }
+        // A late word about wrong guesses says nothing about what was sent since.
+        let most = if trace.first_position < self.rolled {
+            self.rolled
+        } else {
+            self.sent_end
+        };
+        let end = trace.first_position.saturating_add(trace.positions);
+        let Some(slot) = self.slot(session) else { return };
+        slot.progressed(end.min(most), trace.positions, now);
+        let layers = u64::from(slot.stage.layers.end() - slot.stage.layers.first()).max(1);
+        if trace.positions == 1 {
+            peers.measured(&slot.peer, u64::from(trace.compute_ms) * 1_000 / layers);
+        }
+        let hop = slot.hop;
+        if let Some(hop) = self.sheet.hops.get_mut(hop) {
+            hop.steps = hop.steps.saturating_add(1);
+            hop.queue_ms = hop.queue_ms.saturating_add(u64::from(trace.queue_ms));
+            hop.compute_ms = hop.compute_ms.saturating_add(u64::from(trace.compute_ms));
+            hop.bytes = hop.bytes.saturating_add(u64::from(trace.bytes));
+        }
+        self.watch(now);
+    }
+
+    fn report(&mut self, session: SessionId, report: &Report, world: &mut World<'_>) -> bool {
+        if report.epoch != self.epoch {
+            return false;
+        }
+        let now = world.desk.now;
+        let Some(at) = self
+            .places
+            .iter()
+            .position(|place| place.slots().any(|slot| slot.session == session))
+        else {
+            return false;
+        };
+        let me = world.desk.me.clone();
+        let Some(accused) = report.peer.as_ref().filter(|_| report.fault != Fault::Compute) else {
+            let here = self.slot(session).is_some_and(|slot| slot.peer == me);
+            self.here_failed |= here;
+            return self.lose(session, here.then_some(REFUSED_MS), true, world);
+        };
+        if *accused == me {
+            // It says that this very node sent nonsense: it and this node do not go together.
+            return self.lose(session, Some(REFUSED_MS), false, world);
+        }
+        let neighbours = [at.checked_add(1), at.checked_sub(1)].into_iter().flatten();
+        let victim = neighbours
+            .filter_map(|at| self.places.get(at))
+            .flat_map(Place::slots)
+            .find(|slot| slot.peer == *accused && slot.is_alive())
+            .map(|slot| slot.session);
+        let Some(victim) = victim else { return false };
+        let Some(reporter) = self.slot(session).map(|slot| slot.peer.clone()) else {
+            return false;
+        };
+        // Who of the two is to blame is not known here, so neither is: they are not paired again
+        // for a while.
+        let wait = if report.fault == Fault::Unreachable {
+            PAIR_UNREACHABLE_MS
+        } else {
+            PAIR_CLOSED_MS
+        };
+        let (a, b) = if reporter <= *accused {
+            (&reporter, accused)
+        } else {
+            (accused, &reporter)
+        };
+        world.peers.pair_failed(a, b, now.plus_ms(wait), now);
+        self.lose(victim, None, false, world)
+    }
+
+    fn finish(&mut self, reason: FinishReason, desk: &mut Desk) {
+        self.end(CloseReason::Done, desk);
+        desk.event(
+            self.id,
+            Event::Finished {
+                reason,
+                route: self.sheet.clone(),
+            },
+        );
+    }
+}

@@ -1,0 +1,556 @@
+//! What this node computes, for others and for itself: which stages it holds, which jobs it takes,
+//! whose turn it is.
+//! It does not announce anything: lending does.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Refusal, Refused,
+    Replay, Stage, Step, Text,
+};
+
+use crate::credit::Owed;
+use crate::desk::{Desk, JobKey, Owner};
+use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, KvId, ModelSpec, Now, StreamId};
+use crate::work::{Flying, Job, Turn};
+
+/// Sessions of one device: beyond this they only wait for each other.
+const MAX_JOBS: usize = 16;
+/// Sessions of one stranger: nobody takes the whole device.
+const MAX_JOBS_PER_PEER: usize = 4;
+/// Streams of neighbours whose session is not open yet, as when `Hello` overtakes `Open`.
+const MAX_WAITING: usize = 16;
+/// How long such a stream may wait: longer than any `Open` is under way.
+const WAITING_MS: u64 = 30_000;
+/// Steps at the compute worker: one is computed while the next one is on its way to it.
+const MAX_FLYING: usize = 2;
+/// A session without a word is over.
+const IDLE_MS: u64 = 600_000;
+/// Stages held at a time: the lent one and one or two of the user's own.
+const MAX_HELD: usize = 3;
+
+/// Layers that are here or on their way.
+pub(crate) struct Held {
+    pub(crate) model: ModelSpec,
+    pub(crate) stage: Stage,
+    /// Others may use it.
+    pub(crate) lent: bool,
+    pub(crate) state: HeldState,
+}
+
+/// How far a stage is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum HeldState {
+    Loading(EffectId),
+    Ready { us_per_token: u32 },
+}
+
+/// The bounds that the user set for strangers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    pub(crate) positions: u32,
+    pub(crate) memory_bytes: u64,
+    /// Only peers of the same owner may ask.
+    pub(crate) mine_only: bool,
+}
+
+/// A neighbour that spoke before the requester did.
+struct Waiting {
+    stream: StreamId,
+    hello: Hello,
+    steps: Vec<Step>,
+    owed: Owed,
+    since: Now,
+}
+
+/// See the file's head.
+#[derive(Default)]
+pub(crate) struct Worker {
+    pub(crate) room: Room,
+    held: Vec<Held>,
+    jobs: BTreeMap<JobKey, Job>,
+    opening: BTreeMap<EffectId, JobKey>,
+    flying: BTreeMap<EffectId, Flying>,
+    waiting: Vec<Waiting>,
+    /// Whose turn was last.
+    last: Option<JobKey>,
+    caches: u64,
+    pub(crate) served_positions: u64,
+}
+
+impl Worker {
+    /// Makes a stage ready. Answers whether it is already.
+    pub(crate) fn hold(&mut self, model: ModelSpec, stage: Stage, lent: bool, desk: &mut Desk) -> bool {
+        // What is lent is announced, so it must be exactly this; the user's own requests are
+        // content with a part of something larger.
+        let fits = |held: &Held| {
+            if lent {
+                held.is(&model.id, &stage)
+            } else {
+                held.covers(&model.id, &stage)
+            }
+        };
+        if let Some(held) = self.held.iter_mut().find(|held| fits(held)) {
+            held.lent |= lent;
+            return matches!(held.state, HeldState::Ready { .. });
+        }
+        if self.held.len() >= MAX_HELD {
+            self.drop_unused(desk);
+        }
+        let id = desk.effect(Effect::Compute(Compute::Load {
+            model: model.id,
+            stage,
+        }));
+        self.held.push(Held {
+            model,
+            stage,
+            lent,
+            state: HeldState::Loading(id),
+        });
+        false
+    }
+
+    /// The stage that is lent.
+    pub(crate) fn lent(&self) -> Option<&Held> {
+        self.held.iter().find(|held| held.lent)
+    }
+
+    /// The lent layers of a model and what one of them costs, for the user's own requests.
+    pub(crate) fn own_work(&self, model: &ModelId) -> Option<(LayerRange, u64)> {
+        let held = self.lent().filter(|held| held.model.id == *model)?;
+        let HeldState::Ready { us_per_token } = held.state else {
+            return None;
+        };
+        let layers = held.stage.layers;
+        Some((
+            layers,
+            u64::from(us_per_token) / u64::from(layers.end() - layers.first()).max(1),
+        ))
+    }
+
+    /// No more work for others, at once: their caches go, and so do the layers.
+    pub(crate) fn stop_lending(&mut self, desk: &mut Desk) {
+        let me = desk.me.clone();
+        for key in self.keys(|key| key.requester != me) {
+            self.end(&key, Some(CloseReason::Stopped), desk);
+        }
+        self.room = Room::default();
+        for held in &mut self.held {
+            held.lent = false;
+        }
+        self.drop_unused(desk);
+    }
+
+    /// The tab goes: tells all who count on it.
+    pub(crate) fn leaving(&mut self, desk: &mut Desk) {
+        for job in self.jobs.values() {
+            desk.send(job.control, Message::Leaving(Leaving { grace_ms: 0 }));
+        }
+    }
+
+    /// A stream that says `Open` first.
+    pub(crate) fn open(
+        &mut self,
+        stream: StreamId,
+        peer: PeerId,
+        open: Box<Open>,
+        mine: bool,
+        desk: &mut Desk,
+    ) {
+        let key = JobKey {
+            requester: peer,
+            session: open.session,
+        };
+        let held = match self.admit(&key, &open, mine, desk) {
+            Ok(held) => held,
+            Err((why, detail)) => {
+                let detail = Text::cut(detail);
+                desk.send(
+                    stream,
+                    Message::Refused(Refused {
+                        why,
+                        detail,
+                        quote: None,
+                    }),
+                );
+                desk.close(stream);
+                return;
+            }
+        };
+        desk.give(stream, Owner::Control(key.clone()));
+        self.caches += 1;
+        let job = Job::new(key.clone(), stream, open, KvId(self.caches), held.d_model, desk);
+        self.jobs.insert(key.clone(), job);
+        self.reserve(desk);
+        self.introduce(&key, desk);
+    }
+
+    /// A stream that says `Hello` first.
+    pub(crate) fn hello(&mut self, stream: StreamId, hello: Hello, desk: &mut Desk) {
+        let key = JobKey {
+            requester: hello.requester.clone(),
+            session: hello.session,
+        };
+        if self.waiting.len() >= MAX_WAITING {
+            let oldest = self.waiting.remove(0);
+            desk.close(oldest.stream);
+        }
+        self.waiting.push(Waiting {
+            stream,
+            hello,
+            steps: Vec::new(),
+            owed: Owed::default(),
+            since: desk.now,
+        });
+        self.introduce(&key, desk);
+    }
+
+    /// A Step on a stream that said `Hello` for a session that is not open yet.
+    pub(crate) fn early_step(&mut self, stream: StreamId, step: Step, desk: &mut Desk) {
+        let Some(at) = self.waiting.iter().position(|waiting| waiting.stream == stream) else {
+            return;
+        };
+        // No more than the credit that every stream starts with.
+        if self.waiting[at].owed.arrived(step.credit_bytes()) {
+            self.waiting[at].steps.push(step);
+        } else {
+            self.waiting.remove(at);
+            desk.close(stream);
+        }
+    }
+
+    /// A message on a stream of a job.
+    pub(crate) fn received(&mut self, stream: StreamId, key: &JobKey, message: Message, desk: &mut Desk) {
+        let Some(job) = self.jobs.get_mut(key) else { return };
+        let from_requester = job.control == stream;
+        match message {
+            Message::Step(step) => job.step(stream, step, desk),
+            Message::Ack(ack) => job.grant(stream, ack.credit_bytes, desk),
+            Message::Replay(replay) if from_requester => self.replay(key, replay, desk),
+            Message::Close(_) if from_requester => self.end(key, None, desk),
+            // Nothing else is said to a stage: who says it is let go.
+            _ => self.closed(stream, key, from_requester, Fault::Broken, desk),
+        }
+    }
+
+    /// A stream of a job ended.
+    pub(crate) fn closed(
+        &mut self,
+        stream: StreamId,
+        key: &JobKey,
+        control: bool,
+        fault: Fault,
+        desk: &mut Desk,
+    ) {
+        if control {
+            self.end(key, None, desk);
+        } else if let Some(job) = self.jobs.get_mut(key) {
+            job.closed(stream, fault, desk);
+        }
+    }
+
+    /// A stream that waited for its session ended.
+    pub(crate) fn forget(&mut self, stream: StreamId) {
+        self.waiting.retain(|waiting| waiting.stream != stream);
+    }
+
+    /// The compute worker answers. Says whether a stage became ready, or why it did not.
+    pub(crate) fn computed(
+        &mut self,
+        effect: EffectId,
+        result: Result<Computed, ComputeError>,
+        desk: &mut Desk,
+    ) -> Option<Result<(), ComputeError>> {
+        if let Some(flying) = self.flying.remove(&effect) {
+            let job = self.jobs.get_mut(&flying.key)?;
+            match result {
+                Ok(Computed::Stepped { output, compute_ms }) => {
+                    if flying.key.requester != desk.me {
+                        self.served_positions += flying.count();
+                    }
+                    job.stepped(flying, output, compute_ms, desk);
+                }
+                _ => job.failed(desk),
+            }
+            return None;
+        }
+        if let Some(key) = self.opening.remove(&effect) {
+            self.opened(&key, result, desk);
+            return None;
+        }
+        let at = self
+            .held
+            .iter()
+            .position(|held| held.state == HeldState::Loading(effect))?;
+        match result {
+            Ok(Computed::Loaded { us_per_token, .. }) => {
+                self.held[at].state = HeldState::Ready { us_per_token };
+                self.reserve(desk);
+                Some(Ok(()))
+            }
+            other => {
+                let held = self.held.remove(at);
+                for key in self.keys(|_| true) {
+                    let on_it = self.jobs.get(&key).is_some_and(|job| {
+                        held.covers(&job.open.model, &job.open.stage) && self.held_for(&job.open).is_none()
+                    });
+                    if on_it {
+                        self.refuse(&key, Refusal::Model, "the layers could not be loaded", desk);
+                    }
+                }
+                Some(Err(other.err().unwrap_or(ComputeError::Weights)))
+            }
+        }
+    }
+
+    /// Gives the compute worker what is ready, in turn.
+    pub(crate) fn pump(&mut self, desk: &mut Desk) {
+        while self.flying.len() < MAX_FLYING {
+            let after = |key: &JobKey| self.last.as_ref().is_some_and(|last| key <= last);
+            let mut order = self.keys(|_| true);
+            order.sort_by_key(after);
+            let turn = order
+                .into_iter()
+                .find_map(|key| match self.jobs.get_mut(&key)?.turn(desk) {
+                    Turn::Compute(compute, flying) => Some((key, compute, flying)),
+                    Turn::Idle => None,
+                });
+            let Some((key, compute, flying)) = turn else {
+                return;
+            };
+            let id = desk.effect(Effect::Compute(compute));
+            self.flying.insert(id, flying);
+            self.last = Some(key);
+        }
+    }
+
+    /// Ends what nobody asks about any more. Answers when to look again.
+    pub(crate) fn tick(&mut self, desk: &mut Desk) -> Option<Now> {
+        let now = desk.now;
+        for key in self.keys(|_| true) {
+            if self
+                .jobs
+                .get(&key)
+                .is_some_and(|job| now.since(job.last_active) >= IDLE_MS)
+            {
+                self.end(&key, Some(CloseReason::Stopped), desk);
+            }
+        }
+        let (stay, late) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<Vec<_>, _>(|waiting| now.since(waiting.since) < WAITING_MS);
+        self.waiting = stay;
+        for waiting in late {
+            desk.close(waiting.stream);
+        }
+        let idle = self.jobs.values().map(|job| job.last_active.plus_ms(IDLE_MS));
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|waiting| waiting.since.plus_ms(WAITING_MS));
+        idle.chain(waiting).min()
+    }
+
+    /// Sessions of others just now.
+    pub(crate) fn serving(&self, me: &PeerId) -> u32 {
+        self.jobs.keys().filter(|key| key.requester != *me).count() as u32
+    }
+
+    /// Sessions that it would still take.
+    pub(crate) fn free_jobs(&self) -> u32 {
+        (MAX_JOBS - self.jobs.len().min(MAX_JOBS)) as u32
+    }
+
+    /// Positions that there is still room for.
+    pub(crate) fn free_positions(&self, me: &PeerId) -> u32 {
+        let of_others = |job: &&Job| job.key.requester != *me;
+        let taken: u64 = self
+            .jobs
+            .values()
+            .filter(of_others)
+            .map(|job| u64::from(job.open.max_positions))
+            .sum();
+        u32::try_from(u64::from(self.room.positions).saturating_sub(taken)).unwrap_or(u32::MAX)
+    }
+
+    /// Whether the device computes right now.
+    pub(crate) fn is_working(&self) -> bool {
+        !self.flying.is_empty()
+    }
+
+    fn admit(
+        &self,
+        key: &JobKey,
+        open: &Open,
+        mine: bool,
+        desk: &Desk,
+    ) -> Result<ModelSpec, (Refusal, &'static str)> {
+        let own = key.requester == desk.me;
+        let held = self.held_for(open).filter(|held| held.lent || own);
+        let Some(held) = held else {
+            return Err((Refusal::Model, "these layers are not here"));
+        };
+        let model = held.model;
+        let sound = open.stage.embed == (open.stage.layers.first() == 0)
+            && open.stage.head == (open.stage.layers.end() == model.layers)
+            && open.stage.embed == open.previous.is_none()
+            && (open.stage.head || open.shadow) == open.next.is_empty()
+            && open.stage.head == open.sampling.is_some()
+            && !self.jobs.contains_key(key);
+        if !sound {
+            return Err((Refusal::Invalid, "this stage makes no sense here"));
+        }
+        if own {
+            return Ok(model);
+        }
+        if self.room.mine_only && !mine {
+            return Err((Refusal::Policy, "this device works for its owner only"));
+        }
+        let of_peer = self
+            .jobs
+            .keys()
+            .filter(|other| other.requester == key.requester)
+            .count();
+        if self.jobs.len() >= MAX_JOBS || of_peer >= MAX_JOBS_PER_PEER {
+            return Err((Refusal::Busy, "too many sessions just now"));
+        }
+        if open.max_positions > self.room.positions {
+            return Err((Refusal::WontFit, "no room for so many positions, ever"));
+        }
+        if open.max_positions > self.free_positions(&desk.me) {
+            return Err((Refusal::Busy, "no room for so many positions just now"));
+        }
+        let row = open.wire.row_bytes(model.d_model) as u64;
+        let kept: u64 = self
+            .jobs
+            .values()
+            .map(|job| u64::from(job.open.max_positions) * row)
+            .sum::<u64>()
+            + u64::from(open.max_positions) * row;
+        if kept > self.room.memory_bytes {
+            return Err((Refusal::Busy, "no memory for so many positions just now"));
+        }
+        Ok(model)
+    }
+
+    fn held_for(&self, open: &Open) -> Option<&Held> {
+        self.held
+            .iter()
+            .find(|held| held.covers(&open.model, &open.stage))
+    }
+
+    /// Asks for the caches of jobs whose stage is ready.
+    fn reserve(&mut self, desk: &mut Desk) {
+        for (key, job) in &self.jobs {
+            let ready = self.held.iter().any(|held| {
+                held.covers(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
+            });
+            if job.ready || !ready || self.opening.values().any(|opening| opening == key) {
+                continue;
+            }
+            let (kv, model, stage) = (job.kv, job.open.model, job.open.stage);
+            let max_positions = job.open.max_positions;
+            let id = desk.effect(Effect::Compute(Compute::Open {
+                kv,
+                model,
+                stage,
+                max_positions,
+            }));
+            self.opening.insert(id, key.clone());
+        }
+    }
+
+    fn opened(&mut self, key: &JobKey, result: Result<Computed, ComputeError>, desk: &mut Desk) {
+        let Some(job) = self.jobs.get_mut(key) else { return };
+        if result.is_err() {
+            return self.refuse(key, Refusal::WontFit, "no room for so many positions", desk);
+        }
+        let us_per_token = self.held.iter().find_map(|held| match held.state {
+            HeldState::Ready { us_per_token } if held.covers(&job.open.model, &job.open.stage) => {
+                Some(us_per_token)
+            }
+            _ => None,
+        });
+        job.opened(us_per_token.unwrap_or(0), desk);
+    }
+
+    fn replay(&mut self, key: &JobKey, replay: Replay, desk: &mut Desk) {
+        if let Some(job) = self.jobs.get_mut(key) {
+            job.replay(replay, desk);
+        }
+        self.introduce(key, desk);
+    }
+
+    /// Brings a job and the neighbour that waits for it together.
+    fn introduce(&mut self, key: &JobKey, desk: &mut Desk) {
+        let Some(job) = self.jobs.get_mut(key) else { return };
+        let found = self.waiting.iter().position(|waiting| {
+            let of_this = waiting.hello.session == key.session && waiting.hello.requester == key.requester;
+            of_this
+                && desk
+                    .line(waiting.stream)
+                    .is_some_and(|(peer, _)| job.expects(peer))
+        });
+        if let Some(at) = found {
+            let waiting = self.waiting.remove(at);
+            job.attach(waiting.stream, desk);
+            for step in waiting.steps {
+                job.step(waiting.stream, step, desk);
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: &JobKey, why: Refusal, detail: &str, desk: &mut Desk) {
+        if let Some(job) = self.jobs.get(key) {
+            let refused = Refused {
+                why,
+                detail: Text::cut(detail),
+                quote: None,
+            };
+            desk.send(job.control, Message::Refused(refused));
+        }
+        self.end(key, None, desk);
+    }
+
+    fn end(&mut self, key: &JobKey, say: Option<CloseReason>, desk: &mut Desk) {
+        let Some(job) = self.jobs.remove(key) else { return };
+        if let Some(reason) = say {
+            desk.send(job.control, Message::Close(Close { reason }));
+        }
+        self.opening.retain(|_, opening| opening != key);
+        job.end(desk);
+    }
+
+    fn drop_unused(&mut self, desk: &mut Desk) {
+        let jobs = &self.jobs;
+        let used = |held: &Held| {
+            held.lent
+                || jobs
+                    .values()
+                    .any(|job| held.covers(&job.open.model, &job.open.stage))
+        };
+        for held in self.held.iter().filter(|held| !used(held)) {
+            desk.effect(Effect::Compute(Compute::Unload {
+                model: held.model.id,
+                stage: held.stage,
+            }));
+        }
+        self.held.retain(used);
+    }
+
+    fn keys(&self, which: impl Fn(&JobKey) -> bool) -> Vec<JobKey> {
+        self.jobs.keys().filter(|key| which(key)).cloned().collect()
+    }
+}
+
+impl Held {
+    fn is(&self, model: &ModelId, stage: &Stage) -> bool {
+        self.model.id == *model && self.stage == *stage
+    }
+
+    fn covers(&self, model: &ModelId, stage: &Stage) -> bool {
+        self.model.id == *model
+            && self.stage.layers.first() <= stage.layers.first()
+            && stage.layers.end() <= self.stage.layers.end()
+    }
+}
