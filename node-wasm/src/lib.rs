@@ -1,1 +1,30 @@
-//! node-wasm
+//! The node in a browser tab: the mesh, the compute worker, keys, behind one handle.
+//! It exports nothing to JavaScript and paints nothing: the app and the SDK do.
+
+#![cfg(target_arch = "wasm32")]
+
+mod answer;
+mod bring_up;
+mod chat;
+mod command;
+mod config;
+mod conditions;
+mod driver;
+mod effects;
+mod error;
+mod handle;
+mod keys;
+mod models;
+mod net;
+mod relay_api;
+mod snapshot;
+mod streams;
+mod view;
+mod worker;
+
+pub use chat::{ChatEvent, ChatRequest, ChatStream, FinishReason, HopInfo, Message, Mode, RouteInfo};
+pub use config::{Backend, Config, Storage, Wire};
+pub use error::Error;
+pub use handle::{Handle, LendOptions};
+pub use jobs::Sampling;
+pub use snapshot::{Connection, Gave, LendState, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};

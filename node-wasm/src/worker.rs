@@ -45,20 +45,24 @@ struct Waiting {
 }
 
 impl Worker {
-    /// Asks, and waits for the end.
-    pub(crate) async fn ask(&self, ask: Ask) -> Result<Answer, Error> {
-        self.ask_with(ask, None).await
+    /// Asks; the future is the end. The question is posted at once, so that questions keep their
+    /// order however late their answers are awaited.
+    pub(crate) fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answer, Error>> + 'static {
+        self.ask_with(ask, None)
     }
 
-    /// Asks, hears of the bytes as they arrive, and waits for the end.
-    pub(crate) async fn ask_with(
+    /// The same, and hears of the bytes as they arrive.
+    pub(crate) fn ask_with(
         &self,
         ask: Ask,
         progress: Option<Box<dyn FnMut(u64, u64)>>,
-    ) -> Result<Answer, Error> {
+    ) -> impl Future<Output = Result<Answer, Error>> + 'static {
         let (sender, answer) = oneshot::channel();
-        self.post(ask, Waiting { answer: sender, progress })?;
-        answer.await.unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
+        let posted = self.post(ask, Waiting { answer: sender, progress });
+        async move {
+            posted?;
+            answer.await.unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
+        }
     }
 
     /// Ends the worker at once: whatever it computed stops here.

@@ -29,10 +29,21 @@ pub enum Update {
 pub enum Answer {
     Model(ModelFacts),
     Stage { backend: String, tokens_per_s: f32, weight_bytes: u64 },
-    Ids(Vec<u32>),
+    /// `from_nothing`: the prompt holds no text, only control tokens.
+    Ids { ids: Vec<u32>, from_nothing: bool },
     Text(String),
-    Stepped { hidden: ByteBuf, sampled: Vec<u32>, compute_ms: f32 },
+    Stepped { output: StepOutput, compute_ms: f32 },
     Nothing,
+}
+
+/// What came out of a step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum StepOutput {
+    Nothing,
+    /// `[n, d_model]` in the wire type that was wanted.
+    Hidden { d_model: u32, bytes: ByteBuf },
+    /// One id for each row that wanted one.
+    Tokens(Vec<u32>),
 }
 
 /// What the page must know of a model.

@@ -16,21 +16,32 @@ pub struct Request {
 pub enum Ask {
     /// Fetch a model's manifest and header and keep them; answered by `Answer::Model`.
     OpenModel { model: String, origin: String },
-    /// Load layers `first..end` (with the embedding if `first` is 0, with the head if `end` is
-    /// the last); `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
-    LoadStage { stage: u64, model: String, first: u32, end: u32, backend: Backend },
-    /// Forget a stage and all its sessions.
-    DropStage { stage: u64 },
+    /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
+    LoadStage { stage: StageKey, backend: Backend },
+    /// Forget a stage and all its caches.
+    DropStage { stage: StageKey },
     /// Token ids of a prompt; answered by `Answer::Ids`.
     Encode { model: String, prompt: Prompt },
     /// Text of more ids of one answer; what is not yet whole UTF-8 waits for the next call.
-    Decode { model: String, decoder: u64, ids: Vec<u32>, last: bool },
-    /// Reserve a KV cache.
-    OpenKv { stage: u64, session: u64, max_positions: u32 },
+    /// `from_nothing`: no text came before, so that a leading word keeps no space.
+    Decode { model: String, decoder: u64, from_nothing: bool, ids: Vec<u32>, last: bool },
+    /// Reserve a KV cache, under a name of the page's choice.
+    OpenKv { kv: u64, stage: StageKey, max_positions: u32 },
+    /// Cut a KV cache back.
+    TruncateKv { kv: u64, positions: u32 },
     /// Free a KV cache.
-    CloseKv { stage: u64, session: u64 },
-    /// Compute positions `first_position..` of a session; answered by `Answer::Stepped`.
-    Step { stage: u64, session: u64, first_position: u32, input: StepInput, want: StepWant },
+    CloseKv { kv: u64 },
+    /// Compute the positions from `first_position` on; answered by `Answer::Stepped`.
+    Step { kv: u64, first_position: u32, input: StepInput, want: StepWant },
+}
+
+/// Layers `first..end` of a model, with the embedding if `first` is 0 and with the head if `end`
+/// is the last.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct StageKey {
+    pub model: String,
+    pub first: u32,
+    pub end: u32,
 }
 
 /// Where to compute.
@@ -73,8 +84,9 @@ pub enum StepInput {
 pub enum StepWant {
     /// Hidden states `[n, d_model]` in this wire type.
     Hidden(Wire),
-    /// One sampled id for each of the last `count` positions.
-    Sample { count: u32, sampling: Sampling },
+    /// One sampled id for each of the last `rows` positions. `recent` holds the tokens before the
+    /// first of them, latest last, for the repeat penalty.
+    Sample { rows: u32, sampling: Sampling, recent: Vec<u32> },
     /// Only the KV cache.
     Nothing,
 }

@@ -7,5 +7,5 @@
 mod answer;
 mod ask;
 
-pub use answer::{Answer, Failure, ModelFacts, Told, Update};
-pub use ask::{Ask, Backend, ChatMessage, Prompt, Request, Sampling, StepInput, StepWant, Wire};
+pub use answer::{Answer, Failure, ModelFacts, StepOutput, Told, Update};
+pub use ask::{Ask, Backend, ChatMessage, Prompt, Request, Sampling, StageKey, StepInput, StepWant, Wire};

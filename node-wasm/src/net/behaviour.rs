@@ -53,8 +53,9 @@ impl Parts {
     pub(crate) fn new(keypair: &Keypair, ice: &Ice) -> Result<Parts, Error> {
         let me = keypair.public().to_peer_id();
         let (circuit_transport, circuit) = relay::client::new(me);
+        let ice_servers = ice.urls.iter().cloned().map(webrtc_p2p::IceServer::from).collect();
         let (webrtc_transport, webrtc) =
-            webrtc_p2p::new(webrtc_p2p::Config { ice_servers: ice.urls.clone(), ..Default::default() });
+            webrtc_p2p::new(webrtc_p2p::Config { ice_servers, ..Default::default() });
         let transport = transport(keypair, webrtc_transport, circuit_transport)?;
 
         let mut kad = kad::Behaviour::with_config(me, MemoryStore::new(me), kad::Config::new(KAD_PROTOCOL));

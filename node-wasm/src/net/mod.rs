@@ -6,5 +6,6 @@ mod link;
 mod reach;
 mod task;
 
-pub(crate) use behaviour::{Ice, Parts};
-pub(crate) use task::{Command, Event, Net};
+pub(crate) use behaviour::Ice;
+pub(crate) use link::BackOff;
+pub(crate) use task::{Event, Net};

@@ -12,7 +12,7 @@ use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::{Multiaddr, PeerId, Swarm, gossipsub};
+use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, ping};
 
 use super::behaviour::{Behaviour, BehaviourEvent, Ice, Parts};
 use super::link::BackOff;
@@ -28,7 +28,7 @@ const MAX_IN_FLIGHT: usize = 256;
 
 /// What the driver tells the loop.
 #[derive(Debug)]
-pub(crate) enum Command {
+enum Command {
     /// Make a direct connection to a peer, through the relay's introduction.
     Connect { peer: PeerId, addresses: Vec<Multiaddr> },
     /// Send a signed offer to everybody in the swarm.
@@ -38,8 +38,8 @@ pub(crate) enum Command {
 /// What the loop tells the driver.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The relay holds a reservation for us: others can find us.
-    RelayUp,
+    /// The relay holds a reservation for us: others can find us at this address.
+    RelayUp { address: Multiaddr },
     /// The relay is gone; it is being dialled again.
     RelayDown { reason: String },
     /// A peer is directly reachable: streams may be opened.
@@ -48,13 +48,15 @@ pub(crate) enum Event {
     Lost(PeerId),
     /// A peer could not be reached directly.
     Unreachable { peer: PeerId, reason: String },
-    /// A message on the swarm's topic, as its author sent it.
-    Gossip(Vec<u8>),
+    /// A measured round trip to a peer.
+    RoundTrip { peer: PeerId, ms: u32 },
+    /// A message on the swarm's topic, and its author, whose signature the gossip layer checked.
+    Gossip { from: PeerId, bytes: Vec<u8> },
 }
 
 /// The driver's end.
 pub(crate) struct Net {
-    pub(crate) commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<Command>,
     pub(crate) streams: libp2p_stream::Control,
 }
 
@@ -86,6 +88,24 @@ impl Net {
         };
         wasm_bindgen_futures::spawn_local(task.run(command_queue));
         Ok((Net { commands, streams }, event_queue))
+    }
+
+    /// Asks for a direct connection to a peer.
+    pub(crate) fn connect(&mut self, peer: &protocol::PeerId, addresses: &protocol::Addresses) {
+        let Ok(peer) = peer.as_str().parse() else { return };
+        let addresses = addresses.iter().filter_map(|a| a.as_str().parse().ok()).collect();
+        self.command(Command::Connect { peer, addresses });
+    }
+
+    /// Sends a signed offer to everybody in the swarm.
+    pub(crate) fn publish(&mut self, record: Vec<u8>) {
+        self.command(Command::Publish(record));
+    }
+
+    fn command(&mut self, command: Command) {
+        if let Err(error) = self.commands.try_send(command) {
+            tracing::warn!(%error, "the net is not listening");
+        }
     }
 }
 
@@ -199,7 +219,14 @@ impl Task {
             SwarmEvent::NewListenAddr { listener_id, .. } if Some(listener_id) == self.circuit => {
                 self.back_off.reset();
                 self.online = true;
-                self.tell(Event::RelayUp).await;
+                if let Some(relay) = self.relay().cloned() {
+                    let me = *self.swarm.local_peer_id();
+                    let address = relay
+                        .with(Protocol::P2pCircuit)
+                        .with(Protocol::WebRTC)
+                        .with(Protocol::P2p(me));
+                    self.tell(Event::RelayUp { address }).await;
+                }
             }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } if Some(listener_id) == self.circuit => {
                 let reason = reason.err().map_or_else(|| "reservation ended".to_owned(), |e| e.to_string());
@@ -229,7 +256,15 @@ impl Task {
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message { message, .. }))
                 if message.topic == self.topic.hash() =>
             {
-                self.tell(Event::Gossip(message.data)).await;
+                if let Some(from) = message.source {
+                    self.tell(Event::Gossip { from, bytes: message.data }).await;
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }))
+                if self.connections.reach(&peer) == Reach::Direct =>
+            {
+                let ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+                self.tell(Event::RoundTrip { peer, ms }).await;
             }
             SwarmEvent::Behaviour(event) => tracing::trace!(?event, "behaviour"),
             _ => {}

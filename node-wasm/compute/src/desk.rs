@@ -1,0 +1,281 @@
+//! What each question means: models, stages, sessions, steps.
+//! It computes through the engine and fetches through the library; it keeps no queue.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use engine::{BackendKind, Decoder, EngineError, Input, Output, Sampling, Shard, Want, WireType};
+use gguf::{LayerRange, Stage};
+use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepWant, Wire};
+
+use crate::failure::{failure, rejected};
+use crate::library::Book;
+use crate::port::Reply;
+
+/// The session of the measurement at load; the page counts its own from 0.
+const SELF_TEST_SESSION: u64 = u64::MAX;
+
+/// Everything that this worker holds.
+#[derive(Default)]
+pub(crate) struct Desk {
+    books: RefCell<HashMap<String, Rc<Book>>>,
+    /// A stage is taken out while it computes, since a step may wait for the GPU.
+    stages: RefCell<HashMap<StageKey, Shard>>,
+    /// Which stage each KV cache belongs to.
+    caches: RefCell<HashMap<u64, StageKey>>,
+    decoders: RefCell<HashMap<u64, Decoder>>,
+}
+
+impl Desk {
+    /// Whether a question waits for the network, so that others should not wait for it.
+    pub(crate) fn takes_long(ask: &Ask) -> bool {
+        matches!(ask, Ask::OpenModel { .. } | Ask::LoadStage { .. })
+    }
+
+    /// Answers one question.
+    pub(crate) async fn answer(&self, ask: Ask, reply: &Reply) -> Result<Answer, Failure> {
+        match ask {
+            Ask::OpenModel { model, origin } => {
+                let book = self.open(&model, &origin).await?;
+                Ok(Answer::Model(book.facts(&model)?))
+            }
+            Ask::LoadStage { stage, backend } => self.load(stage, backend, reply).await,
+            Ask::DropStage { stage } => {
+                self.stages.borrow_mut().remove(&stage);
+                self.caches.borrow_mut().retain(|_, of| *of != stage);
+                Ok(Answer::Nothing)
+            }
+            Ask::Encode { model, prompt } => {
+                let book = self.book(&model)?;
+                let ids = book.encode(&prompt)?;
+                let from_nothing = ids.iter().all(|id| book.tokenizer.is_control(*id));
+                Ok(Answer::Ids { ids, from_nothing })
+            }
+            Ask::Decode { model, decoder, from_nothing, ids, last } => {
+                self.decode(&model, decoder, from_nothing, &ids, last)
+            }
+            Ask::OpenKv { kv, stage, max_positions } => {
+                self.with_stage(&stage, |shard| shard.open(kv, max_positions))?;
+                self.caches.borrow_mut().insert(kv, stage);
+                Ok(Answer::Nothing)
+            }
+            Ask::TruncateKv { kv, positions } => {
+                let stage = self.stage_of(kv)?;
+                self.with_stage(&stage, |shard| shard.truncate(kv, positions))?;
+                Ok(Answer::Nothing)
+            }
+            Ask::CloseKv { kv } => {
+                if let Some(stage) = self.caches.borrow_mut().remove(&kv) {
+                    self.with_stage(&stage, |shard| {
+                        shard.close(kv);
+                        Ok(())
+                    })?;
+                }
+                Ok(Answer::Nothing)
+            }
+            Ask::Step { kv, first_position, input, want } => {
+                self.step(kv, first_position, &input, &want).await
+            }
+        }
+    }
+
+    async fn open(&self, model: &str, origin: &str) -> Result<Rc<Book>, Failure> {
+        if let Some(book) = self.books.borrow().get(model) {
+            return Ok(Rc::clone(book));
+        }
+        let book = Rc::new(Book::open(origin, model).await?);
+        self.books.borrow_mut().insert(model.to_owned(), Rc::clone(&book));
+        Ok(book)
+    }
+
+    fn book(&self, model: &str) -> Result<Rc<Book>, Failure> {
+        self.books
+            .borrow()
+            .get(model)
+            .map(Rc::clone)
+            .ok_or_else(|| failure("bad_request", format!("model {model} was not opened")))
+    }
+
+    async fn load(&self, key: StageKey, backend: Backend, reply: &Reply) -> Result<Answer, Failure> {
+        let book = self.book(&key.model)?;
+        let config = book.header.config().map_err(|e| rejected(e.to_string()))?;
+        let layers =
+            LayerRange::new(key.first, key.end).map_err(|e| failure("bad_request", e.to_string()))?;
+        let stage = Stage::of(layers, config.n_layers);
+        let backend = match backend {
+            Backend::Gpu => BackendKind::Gpu,
+            Backend::Cpu | Backend::Auto => BackendKind::Cpu,
+        };
+        let mut weights = book.weights(&stage, reply).await?;
+        let mut shard =
+            Shard::load(&book.header, stage, &mut weights, backend).await.map_err(|e| from_engine(&e))?;
+        let tokens_per_s = measure(&mut shard).await.map_err(|e| from_engine(&e))?;
+        let answer = Answer::Stage {
+            backend: "cpu".to_owned(),
+            tokens_per_s,
+            weight_bytes: weights.bytes(),
+        };
+        self.stages.borrow_mut().insert(key, shard);
+        Ok(answer)
+    }
+
+    fn decode(
+        &self,
+        model: &str,
+        decoder: u64,
+        from_nothing: bool,
+        ids: &[u32],
+        last: bool,
+    ) -> Result<Answer, Failure> {
+        let book = self.book(model)?;
+        let mut decoders = self.decoders.borrow_mut();
+        let mut state = decoders.remove(&decoder).unwrap_or_else(|| {
+            if from_nothing { Decoder::at_start() } else { Decoder::continuing() }
+        });
+        let mut text: String = ids.iter().map(|id| state.push(&book.tokenizer, *id)).collect();
+        if last {
+            text.push_str(&state.finish());
+        } else {
+            decoders.insert(decoder, state);
+        }
+        Ok(Answer::Text(text))
+    }
+
+    async fn step(
+        &self,
+        kv: u64,
+        first_position: u32,
+        input: &StepInput,
+        want: &StepWant,
+    ) -> Result<Answer, Failure> {
+        let stage = self.stage_of(kv)?;
+        let input = match input {
+            StepInput::Tokens(ids) => Input::Tokens(ids),
+            StepInput::Hidden { wire, bytes } => Input::Hidden { wire: wire_type(*wire), bytes },
+        };
+        let count = match &input {
+            Input::Tokens(ids) => ids.len(),
+            Input::Hidden { wire, bytes } => bytes.len() / self.row_bytes(&stage, *wire)?.max(1),
+        };
+        let rows: Vec<u32>;
+        let chosen: Sampling;
+        let want = match want {
+            StepWant::Hidden(wire) => Want::Hidden(wire_type(*wire)),
+            StepWant::Sample { rows: last, sampling, recent } => {
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                rows = (count.saturating_sub(*last)..count).collect();
+                chosen = engine_sampling(sampling);
+                Want::Sample { rows: &rows, sampling: &chosen, history: recent }
+            }
+            StepWant::Nothing => Want::Nothing,
+        };
+        let mut shard = self
+            .stages
+            .borrow_mut()
+            .remove(&stage)
+            .ok_or_else(|| not_loaded(&stage))?;
+        let d_model = shard.config().d_model;
+        let start = now_ms();
+        let output = shard.step(kv, first_position, input, want).await;
+        let compute_ms = (now_ms() - start) as f32;
+        self.stages.borrow_mut().insert(stage, shard);
+        let output = match output.map_err(|e| from_engine(&e))? {
+            Output::Nothing => StepOutput::Nothing,
+            Output::Hidden(bytes) => StepOutput::Hidden { d_model, bytes: bytes.into() },
+            Output::Tokens(ids) => StepOutput::Tokens(ids),
+            Output::Logits(_) => return Err(failure("bad_request", "nobody asked for logits")),
+        };
+        Ok(Answer::Stepped { output, compute_ms })
+    }
+
+    fn row_bytes(&self, stage: &StageKey, wire: WireType) -> Result<usize, Failure> {
+        self.with_stage(stage, |shard| Ok(wire.row_bytes(shard.config().d_model as usize)))
+    }
+
+    fn stage_of(&self, kv: u64) -> Result<StageKey, Failure> {
+        self.caches
+            .borrow()
+            .get(&kv)
+            .cloned()
+            .ok_or_else(|| failure("bad_request", format!("cache {kv} is not open")))
+    }
+
+    fn with_stage<T>(
+        &self,
+        stage: &StageKey,
+        f: impl FnOnce(&mut Shard) -> Result<T, EngineError>,
+    ) -> Result<T, Failure> {
+        let mut stages = self.stages.borrow_mut();
+        let shard = stages.get_mut(stage).ok_or_else(|| not_loaded(stage))?;
+        f(shard).map_err(|e| from_engine(&e))
+    }
+}
+
+/// Tokens per second of a stage, one after the other, over a handful of steps: an offer's word
+/// about itself is measured, not declared. It also proves that the stage computes at all.
+async fn measure(shard: &mut Shard) -> Result<f32, EngineError> {
+    const STEPS: u32 = 4;
+    let config = shard.config().clone();
+    let stage = *shard.stage();
+    shard.open(SELF_TEST_SESSION, STEPS + 1)?;
+    let zeros = vec![0; WireType::F32.row_bytes(config.d_model as usize)];
+    let greedy = Sampling::default();
+    let mut start = now_ms();
+    for position in 0..=STEPS {
+        // The first step warms up and is not counted.
+        if position == 1 {
+            start = now_ms();
+        }
+        let input = if stage.embed { Input::Tokens(&[0]) } else { Input::Hidden { wire: WireType::F32, bytes: &zeros } };
+        let want = if stage.head {
+            Want::Sample { rows: &[0], sampling: &greedy, history: &[] }
+        } else {
+            Want::Hidden(WireType::F32)
+        };
+        shard.step(SELF_TEST_SESSION, position, input, want).await?;
+    }
+    shard.close(SELF_TEST_SESSION);
+    Ok((f64::from(STEPS) * 1000.0 / (now_ms() - start).max(0.01)) as f32)
+}
+
+fn not_loaded(stage: &StageKey) -> Failure {
+    let StageKey { model, first, end } = stage;
+    failure("bad_request", format!("layers {first}-{end} of {model} are not loaded"))
+}
+
+fn wire_type(wire: Wire) -> WireType {
+    match wire {
+        Wire::F32 => WireType::F32,
+        Wire::F16 => WireType::F16,
+        Wire::Q8 => WireType::Q8,
+    }
+}
+
+fn engine_sampling(sampling: &jobs::Sampling) -> Sampling {
+    Sampling {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        repeat_penalty: sampling.repeat_penalty,
+        seed: sampling.seed,
+    }
+}
+
+fn from_engine(error: &EngineError) -> Failure {
+    let code = match error {
+        EngineError::OutOfMemory { .. } => "wont_fit",
+        EngineError::Gguf(_) | EngineError::MissingTensor(_) | EngineError::TensorShape { .. } => "model_rejected",
+        EngineError::Backend(_) => "no_webgpu",
+        _ => "bad_request",
+    };
+    failure(code, error.to_string())
+}
+
+fn now_ms() -> f64 {
+    js_sys::Reflect::get(&js_sys::global(), &"performance".into())
+        .ok()
+        .and_then(|p| wasm_bindgen::JsCast::dyn_into::<web_sys::Performance>(p).ok())
+        .map_or_else(js_sys::Date::now, |performance| performance.now())
+}

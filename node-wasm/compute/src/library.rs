@@ -1,0 +1,134 @@
+//! The models that this worker knows: manifest, header, tokenizer, template.
+//! Weights are loaded by stage, and live with the stage.
+
+use std::collections::BTreeMap;
+
+use engine::{ChatTemplate, EngineError, Tokenizer, WeightSource};
+use gguf::{Header, ModelId, Stage, TensorInfo};
+use jobs::{Failure, ModelFacts, Prompt};
+
+use crate::chunks::Source;
+use crate::failure::{failure, rejected};
+use crate::port::Reply;
+
+/// One model, without weights.
+pub(crate) struct Book {
+    pub(crate) header: Header,
+    pub(crate) tokenizer: Tokenizer,
+    template: Option<ChatTemplate>,
+    source: Source,
+}
+
+impl Book {
+    /// Fetches and checks everything but the weights.
+    pub(crate) async fn open(origin: &str, model: &str) -> Result<Book, Failure> {
+        let id: ModelId =
+            model.parse().map_err(|e| failure("bad_request", format!("{model} is no model id: {e}")))?;
+        let source = Source::open(origin, &id).await?;
+        let manifest = source.manifest();
+        let header_bytes = manifest.header_bytes();
+        let mut bytes = Vec::new();
+        let mut index = 0;
+        while (bytes.len() as u64) < header_bytes {
+            bytes.extend(source.chunk(index).await?);
+            index += 1;
+        }
+        let header = Header::read(bytes.as_slice(), manifest.file_bytes()).map_err(|e| rejected(e.to_string()))?;
+        let tokenizer = Tokenizer::from_header(&header).map_err(|e| rejected(e.to_string()))?;
+        let template = ChatTemplate::from_header(&header, &tokenizer).map_err(|e| rejected(e.to_string()))?;
+        Ok(Book { header, tokenizer, template, source })
+    }
+
+    /// What the page must know of it.
+    pub(crate) fn facts(&self, model: &str) -> Result<ModelFacts, Failure> {
+        let config = self.header.config().map_err(|e| rejected(e.to_string()))?;
+        Ok(ModelFacts {
+            model: model.to_owned(),
+            layers: config.n_layers,
+            d_model: config.d_model,
+            vocabulary: config.vocab,
+            context: config.context,
+            end_ids: (0..self.tokenizer.vocab()).filter(|id| self.tokenizer.is_end(*id)).collect(),
+            kv_bytes_per_layer: 2 * 4 * config.n_kv_heads * config.head_dim,
+            has_template: self.template.is_some(),
+        })
+    }
+
+    /// Ids of a prompt, BOS included where the model says so.
+    pub(crate) fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>, Failure> {
+        let bad = |e: EngineError| failure("bad_request", e.to_string());
+        match (prompt, &self.template) {
+            (Prompt::Raw(text), _) => Ok(self.tokenizer.encode(text, true)),
+            (Prompt::Chat(messages), Some(template)) => {
+                let messages: Vec<engine::Message> = messages
+                    .iter()
+                    .map(|m| engine::Message { role: m.role.clone(), content: m.content.clone() })
+                    .collect();
+                let text = template.render(&messages, true, local_now_s()).map_err(bad)?;
+                Ok(self.tokenizer.encode_chat(&text))
+            }
+            (Prompt::Chat(messages), None) => {
+                let text = messages.last().map(|m| m.content.as_str()).unwrap_or_default();
+                Ok(self.tokenizer.encode(text, true))
+            }
+        }
+    }
+
+    /// Fetches the weights of a stage, telling of the bytes as they arrive.
+    pub(crate) async fn weights(&self, stage: &Stage, reply: &Reply) -> Result<Weights, Failure> {
+        let manifest = self.source.manifest();
+        let chunks = manifest.chunks_of(&gguf::stage_ranges(&self.header, stage));
+        let total: u64 =
+            chunks.iter().filter_map(|i| manifest.chunk_range(*i)).map(|r| r.end - r.start).sum();
+        let mut loaded = 0;
+        let mut weights = Weights { chunks: BTreeMap::new() };
+        reply.loading(0, total);
+        for index in chunks {
+            let bytes = self.source.chunk(index).await?;
+            loaded += bytes.len() as u64;
+            let start = manifest.chunk_range(index).map_or(0, |r| r.start);
+            weights.chunks.insert(start, bytes);
+            reply.loading(loaded, total);
+        }
+        Ok(weights)
+    }
+}
+
+/// Seconds since 1970 on the clock on the wall, for templates that print the date.
+fn local_now_s() -> u64 {
+    let offset_minutes = js_sys::Date::new_0().get_timezone_offset();
+    ((js_sys::Date::now() / 1000.0) - offset_minutes * 60.0).max(0.0) as u64
+}
+
+/// Checked chunks of a stage, by their place in the file.
+pub(crate) struct Weights {
+    chunks: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Weights {
+    /// Bytes of all chunks.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.chunks.values().map(|chunk| chunk.len() as u64).sum()
+    }
+}
+
+impl WeightSource for Weights {
+    fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError> {
+        let missing = |at: u64| EngineError::Weights {
+            name: info.name.clone(),
+            reason: format!("byte {at} of the file was not fetched"),
+        };
+        let end = info.offset_bytes + info.bytes;
+        let mut at = info.offset_bytes;
+        let mut tensor = Vec::with_capacity(usize::try_from(info.bytes).map_err(|_| missing(at))?);
+        while at < end {
+            let (start, chunk) = self.chunks.range(..=at).next_back().ok_or_else(|| missing(at))?;
+            let from = usize::try_from(at - start).map_err(|_| missing(at))?;
+            let to = chunk.len().min(usize::try_from(end - start).map_err(|_| missing(at))?);
+            let part = chunk.get(from..to).filter(|part| !part.is_empty()).ok_or_else(|| missing(at))?;
+            tensor.extend_from_slice(part);
+            at += part.len() as u64;
+        }
+        Ok(tensor)
+    }
+}

@@ -1,0 +1,113 @@
+//! From settings to a running node: ask the relay who it is, start the net, run the driver.
+//! It keeps trying while the relay is down; nothing else depends on its being up.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::channel::mpsc;
+use futures::{SinkExt as _, StreamExt as _};
+use gloo::timers::future::TimeoutFuture;
+use libp2p::identity::Keypair;
+use node::Node;
+use protocol::{PeerId, SwarmId};
+
+use crate::conditions;
+use crate::config::Config;
+use crate::driver::{Driver, Happening};
+use crate::effects::Effects;
+use crate::error::Error;
+use crate::net::{BackOff, Event, Ice, Net};
+use crate::relay_api::{self, SwarmAnswer};
+use crate::snapshot::Connection;
+use crate::view::View;
+use crate::worker::Worker;
+
+/// Starts everything in the background.
+pub(crate) fn start(
+    config: Config,
+    view: Rc<RefCell<View>>,
+    worker: Worker,
+    channel: (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
+) {
+    wasm_bindgen_futures::spawn_local(async move {
+        view.borrow_mut().change(|snapshot| snapshot.connection = Connection::Connecting);
+        let answer = find_relay(&config, &view).await;
+        view.borrow_mut().relay(answer.swarm.clone(), answer.models.clone());
+        match assemble(config, answer, Rc::clone(&view), worker, channel) {
+            Ok(driver) => driver.run().await,
+            Err(error) => view.borrow_mut().change(|snapshot| {
+                snapshot.connection = Connection::Offline;
+                snapshot.reason = Some(error.message);
+            }),
+        }
+    });
+}
+
+async fn find_relay(config: &Config, view: &Rc<RefCell<View>>) -> SwarmAnswer {
+    let mut back_off = BackOff::default();
+    loop {
+        match relay_api::swarm(&config.relay_origin).await {
+            Ok(answer) => return answer,
+            Err(error) => view.borrow_mut().change(|snapshot| {
+                snapshot.connection = Connection::Offline;
+                snapshot.reason = Some(error.message);
+            }),
+        }
+        let wait = back_off.next(js_sys::Math::random());
+        TimeoutFuture::new(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX)).await;
+    }
+}
+
+fn assemble(
+    config: Config,
+    answer: SwarmAnswer,
+    view: Rc<RefCell<View>>,
+    worker: Worker,
+    (happenings, queue): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
+) -> Result<Driver, Error> {
+    // The tab's address in the mesh lives as long as the tab; who is behind it is the identity's word.
+    let session = Keypair::generate_ed25519();
+    let me = session.public().to_peer_id().to_base58();
+    let swarm = swarm_id(&answer.swarm.id)?;
+    let topic = format!("/manyhands/offers/1/{}", answer.swarm.id);
+    let (mut net, events) = Net::spawn(&session, &Ice { urls: answer.ice_urls }, answer.relays, topic)?;
+    crate::streams::accept(&mut net.streams, happenings.clone())?;
+    forward(events, happenings.clone());
+    conditions::watch(&happenings);
+    view.borrow_mut().change(|snapshot| snapshot.peer_id = Some(me.clone()));
+
+    let me = PeerId::new(&me).map_err(|e| Error::internal(e.to_string()))?;
+    let node = Node::new(node::Config { me, swarm });
+    let effects = Effects {
+        worker,
+        backend: config.backend,
+        view: Rc::clone(&view),
+        pace_ms: config.pace_ms,
+    };
+    Ok(Driver::new(node, net, effects, view, (happenings, queue)))
+}
+
+/// Hands the net's events to the driver, waiting where it is busy.
+fn forward(mut events: mpsc::Receiver<Event>, mut happenings: mpsc::Sender<Happening>) {
+    wasm_bindgen_futures::spawn_local(async move {
+        while let Some(event) = events.next().await {
+            if happenings.send(Happening::Net(event)).await.is_err() {
+                return;
+            }
+        }
+    });
+}
+
+fn swarm_id(text: &str) -> Result<SwarmId, Error> {
+    let bad = || Error::relay(format!("the relay names a swarm {text:?}, which is no id"));
+    let digits = text.as_bytes();
+    if digits.len() != 64 {
+        return Err(bad());
+    }
+    let mut id = [0; 32];
+    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(SwarmId(id))
+}

@@ -1,0 +1,168 @@
+//! The node's deeds: computing in the worker, handing records to whoever signs them.
+//! Every answer goes back as an input with the deed's id.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::SinkExt as _;
+use futures::channel::mpsc;
+use jobs::{Answer, Ask, StageKey};
+use node::io::{Compute, ComputeError, Computed, Effect, EffectId, Input, StepInput, StepOutput, Want};
+use protocol::{ModelId, Sampling, Stage, WireType};
+
+use crate::driver::Happening;
+use crate::error::Error;
+use crate::view::View;
+use crate::worker::Worker;
+
+/// What deeds need.
+pub(crate) struct Effects {
+    pub(crate) worker: Worker,
+    pub(crate) backend: jobs::Backend,
+    pub(crate) view: Rc<RefCell<View>>,
+    /// Each step lasts at least this long: for measurements that must compare.
+    pub(crate) pace_ms: Option<u32>,
+}
+
+impl Effects {
+    /// Does it, and answers where an answer is due.
+    pub(crate) fn perform(&self, effect: EffectId, deed: Effect, happenings: &mpsc::Sender<Happening>) {
+        match deed {
+            Effect::Sign { offer } => {
+                // Gossip signs every message with the session's key, and relays and peers check
+                // it before they read one: the offer travels as it is.
+                answer(happenings, Input::Signed { effect, record: offer });
+            }
+            Effect::Compute(compute) => self.compute(effect, compute, happenings),
+            // The driver publishes: the net is its own.
+            Effect::Publish { .. } => {}
+        }
+    }
+
+    fn compute(&self, effect: EffectId, compute: Compute, happenings: &mpsc::Sender<Happening>) {
+        let worker = self.worker.clone();
+        let mut happenings = happenings.clone();
+        let pace_ms = if matches!(compute, Compute::Step { .. }) { self.pace_ms } else { None };
+        let silent = matches!(
+            compute,
+            Compute::Unload { .. } | Compute::Truncate { .. } | Compute::Close { .. }
+        );
+        let progress = matches!(compute, Compute::Load { .. }).then(|| {
+            let view = Rc::clone(&self.view);
+            Box::new(move |loaded, total| view.borrow_mut().loading(loaded, total)) as Box<dyn FnMut(u64, u64)>
+        });
+        // The question is posted before the first await, so that deeds keep their order.
+        let answered = worker.ask_with(question(compute, self.backend), progress);
+        wasm_bindgen_futures::spawn_local(async move {
+            let pace = async {
+                match pace_ms {
+                    Some(ms) => gloo::timers::future::TimeoutFuture::new(ms).await,
+                    None => {}
+                }
+            };
+            let (result, ()) = futures::join!(answered, pace);
+            if silent {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a deed without an answer failed");
+                }
+                return;
+            }
+            let result = result.map_err(|e| compute_error(&e)).and_then(computed);
+            let _ = happenings.send(Happening::Input(Input::Computed { effect, result })).await;
+        });
+    }
+}
+
+fn answer(happenings: &mpsc::Sender<Happening>, input: Input) {
+    let mut happenings = happenings.clone();
+    wasm_bindgen_futures::spawn_local(async move {
+        let _ = happenings.send(Happening::Input(input)).await;
+    });
+}
+
+fn question(compute: Compute, backend: jobs::Backend) -> Ask {
+    match compute {
+        Compute::Load { model, stage } => Ask::LoadStage { stage: key(&model, &stage), backend },
+        Compute::Unload { model, stage } => Ask::DropStage { stage: key(&model, &stage) },
+        Compute::Open { kv, model, stage, max_positions } => {
+            Ask::OpenKv { kv: kv.0, stage: key(&model, &stage), max_positions }
+        }
+        Compute::Truncate { kv, positions } => Ask::TruncateKv { kv: kv.0, positions },
+        Compute::Close { kv } => Ask::CloseKv { kv: kv.0 },
+        Compute::Step { kv, first_position, input, want } => {
+            Ask::Step { kv: kv.0, first_position, input: step_input(input), want: step_want(want) }
+        }
+    }
+}
+
+fn key(model: &ModelId, stage: &Stage) -> StageKey {
+    StageKey { model: model.to_string(), first: stage.layers.first(), end: stage.layers.end() }
+}
+
+fn step_input(input: StepInput) -> jobs::StepInput {
+    match input {
+        StepInput::Tokens(tokens) => jobs::StepInput::Tokens(tokens),
+        StepInput::Hidden { wire, bytes, .. } => {
+            jobs::StepInput::Hidden { wire: to_jobs_wire(wire), bytes: bytes.to_vec().into() }
+        }
+    }
+}
+
+fn step_want(want: Want) -> jobs::StepWant {
+    match want {
+        Want::Nothing => jobs::StepWant::Nothing,
+        Want::Hidden(wire) => jobs::StepWant::Hidden(to_jobs_wire(wire)),
+        Want::Sample { sampling, rows, recent } => {
+            jobs::StepWant::Sample { rows, sampling: to_jobs_sampling(&sampling), recent }
+        }
+    }
+}
+
+fn to_jobs_wire(wire: WireType) -> jobs::Wire {
+    match wire {
+        WireType::F32 => jobs::Wire::F32,
+        WireType::F16 => jobs::Wire::F16,
+        WireType::Q8 => jobs::Wire::Q8,
+    }
+}
+
+fn to_jobs_sampling(sampling: &Sampling) -> jobs::Sampling {
+    jobs::Sampling {
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        repeat_penalty: sampling.repeat_penalty,
+        seed: sampling.seed,
+    }
+}
+
+fn computed(answer: Answer) -> Result<Computed, ComputeError> {
+    match answer {
+        Answer::Stage { tokens_per_s, weight_bytes, .. } => {
+            Ok(Computed::Loaded { tokens_per_s, memory_bytes: weight_bytes })
+        }
+        Answer::Stepped { output, compute_ms } => {
+            let output = match output {
+                jobs::StepOutput::Nothing => StepOutput::Nothing,
+                jobs::StepOutput::Hidden { d_model, bytes } => {
+                    StepOutput::Hidden { d_model, bytes: bytes.into_vec().into() }
+                }
+                jobs::StepOutput::Tokens(ids) => StepOutput::Tokens(ids),
+            };
+            Ok(Computed::Stepped { output, compute_ms: compute_ms.max(0.0).round() as u32 })
+        }
+        Answer::Nothing => Ok(Computed::Opened),
+        Answer::Model(_) | Answer::Ids(_) | Answer::Text(_) => Err(ComputeError::Input),
+    }
+}
+
+fn compute_error(error: &Error) -> ComputeError {
+    tracing::warn!(%error, "the compute worker refused");
+    match error.code {
+        "wont_fit" => ComputeError::WontFit,
+        "device_lost" | "no_webgpu" => ComputeError::DeviceLost,
+        "model_rejected" | "relay_unreachable" => ComputeError::Weights,
+        _ => ComputeError::Input,
+    }
+}

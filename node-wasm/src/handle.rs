@@ -1,0 +1,264 @@
+//! The one handle through which a page uses the node.
+//! Clones share one node; the last one to go does not stop it, `stop` does.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures::channel::mpsc;
+use futures::{SinkExt as _, StreamExt as _};
+use node::io::{Ask, Lend, RequestId};
+use protocol::{LayerRange, Terms};
+
+use crate::answer::{Scribe, Text};
+use crate::bring_up;
+use crate::chat::{ChatEvent, ChatRequest, ChatStream, Mode};
+use crate::command::Command;
+use crate::config::{Backend, Config, Storage, Wire};
+use crate::driver::{Happening, MAX_HAPPENINGS};
+use crate::error::Error;
+use crate::keys::IdentityKey;
+use crate::models::Models;
+use crate::snapshot::{Lending, Snapshot};
+use crate::view::View;
+use crate::worker::Worker;
+
+/// Text that the page has not taken yet.
+const MAX_CHAT_EVENTS: usize = 256;
+/// Positions that a lender has room for, where nothing else is known: 2,048 for each of four.
+const LENT_POSITIONS: u32 = 8_192;
+
+/// A node in this tab.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    view: Rc<RefCell<View>>,
+    happenings: mpsc::Sender<Happening>,
+    worker: Worker,
+    models: Models,
+    identity: RefCell<Option<IdentityKey>>,
+    requests: Cell<u64>,
+}
+
+/// What to lend.
+#[derive(Clone, Debug, Default)]
+pub struct LendOptions {
+    /// A model's id; the relay's first model when there is none.
+    pub model: Option<String>,
+    /// Layers `first..end`; those that the swarm lacks most when there are none.
+    pub layers: Option<(u32, u32)>,
+}
+
+impl Handle {
+    /// Starts a node. It answers at once and connects in the background: the snapshot says how
+    /// far it is. Nothing is computed, stored or lent by starting.
+    pub fn start(config: Config) -> Handle {
+        let (happenings, queue) = mpsc::channel(MAX_HAPPENINGS);
+        let view = Rc::new(RefCell::new(View::default()));
+        let worker = Worker::default();
+        let models = Models::new(config.relay_origin.clone(), worker.clone());
+        bring_up::start(config.clone(), Rc::clone(&view), worker.clone(), (happenings.clone(), queue));
+        let identity = RefCell::new(None);
+        let shared = Shared { config, view, happenings, worker, models, identity, requests: Cell::new(0) };
+        Handle { shared: Rc::new(shared) }
+    }
+
+    /// The state now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared.view.borrow().snapshot()
+    }
+
+    /// Calls `listener` after each change of the snapshot.
+    pub fn on_change(&self, listener: impl Fn() + 'static) {
+        self.shared.view.borrow_mut().listen(Rc::new(listener));
+    }
+
+    /// Lends layers; resolves when this tab serves them. The caller has asked the person first.
+    pub async fn lend(&self, options: LendOptions) -> Result<(), Error> {
+        let model = self.model(options.model).await?;
+        let facts = self.shared.models.open(&model).await?;
+        let spec = self.shared.models.spec(&facts)?;
+        let layers = options
+            .layers
+            .map(|(first, end)| LayerRange::new(first, end))
+            .transpose()
+            .map_err(|e| Error::new("bad_request", e.to_string()))?;
+        if layers.is_some_and(|layers| layers.end() > facts.layers) {
+            let message = format!("the model has {} layers", facts.layers);
+            return Err(Error::new("bad_request", message));
+        }
+        self.shared.view.borrow_mut().change(|snapshot| {
+            snapshot.lend.model = Some(model);
+            snapshot.lend.loaded_bytes = 0;
+            snapshot.lend.total_bytes = 0;
+        });
+        let lend = Lend {
+            model: spec,
+            layers,
+            most_layers: facts.layers,
+            terms: Terms::Anybody,
+            backend: match self.shared.config.backend {
+                Backend::Gpu => protocol::Backend::Gpu,
+                Backend::Auto | Backend::Cpu => protocol::Backend::Cpu,
+            },
+            memory_bytes: u64::from(LENT_POSITIONS) * u64::from(facts.kv_bytes_per_layer),
+            positions: LENT_POSITIONS,
+        };
+        self.tell(Command::Lend(Box::new(lend))).await?;
+        self.until_lent().await
+    }
+
+    /// Stops lending: at once.
+    pub async fn stop_lending(&self) {
+        // An error means that the node is gone, and with it what was lent.
+        let _ = self.tell(Command::StopLending).await;
+    }
+
+    /// Asks. The answer comes through the stream; what cannot be asked fails through it too.
+    pub fn chat(&self, request: ChatRequest) -> ChatStream {
+        let (mut page, events) = mpsc::channel(MAX_CHAT_EVENTS);
+        let id = RequestId(self.shared.requests.replace(self.shared.requests.get() + 1));
+        let this = self.clone();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Err(error) = this.ask(id, request, page.clone()).await {
+                let _ = page.send(ChatEvent::Failed(error)).await;
+            }
+        });
+        let happenings = self.shared.happenings.clone();
+        let cancel = move || {
+            let mut happenings = happenings.clone();
+            wasm_bindgen_futures::spawn_local(async move {
+                let _ = happenings.send(Happening::Command(Command::Cancel(id))).await;
+            });
+        };
+        ChatStream { events, cancel: Some(Box::new(cancel)) }
+    }
+
+    /// Who this browser is, if it has an identity yet.
+    pub async fn identity(&self) -> Result<Option<String>, Error> {
+        if self.shared.identity.borrow().is_none() && self.shared.config.storage == Storage::Persistent {
+            let kept = IdentityKey::load().await?;
+            *self.shared.identity.borrow_mut() = kept;
+        }
+        let id = self.shared.identity.borrow().as_ref().map(|key| key.node_id().to_string());
+        self.shared.view.borrow_mut().change(|snapshot| snapshot.node_id.clone_from(&id));
+        Ok(id)
+    }
+
+    /// Makes an identity, unless there is one.
+    pub async fn create_identity(&self) -> Result<String, Error> {
+        if let Some(id) = self.identity().await? {
+            return Ok(id);
+        }
+        let key = match self.shared.config.storage {
+            Storage::Persistent => IdentityKey::create().await?,
+            Storage::Memory => IdentityKey::generate().await?.0,
+        };
+        *self.shared.identity.borrow_mut() = Some(key);
+        self.identity().await?.ok_or_else(|| Error::internal("the identity was not kept"))
+    }
+
+    /// Forgets the identity. The caller has asked the person twice.
+    pub async fn reset_identity(&self) -> Result<(), Error> {
+        if self.shared.config.storage == Storage::Persistent {
+            IdentityKey::forget().await?;
+        }
+        *self.shared.identity.borrow_mut() = None;
+        self.identity().await.map(|_| ())
+    }
+
+    /// Ends the node: peers are told, the worker stops.
+    pub async fn stop(&self) {
+        // An error means that it has ended already.
+        let _ = self.tell(Command::Stop).await;
+        self.shared.worker.stop();
+    }
+
+    async fn ask(&self, id: RequestId, request: ChatRequest, page: mpsc::Sender<ChatEvent>) -> Result<(), Error> {
+        let model = self.model(request.model).await?;
+        let facts = self.shared.models.open(&model).await?;
+        let prompt = match request.prompt {
+            Some(text) => jobs::Prompt::Raw(text),
+            None => jobs::Prompt::Chat(request.messages),
+        };
+        let (prompt, from_nothing) = self.shared.models.encode(&model, prompt).await?;
+        let text = Text { worker: self.shared.worker.clone(), model, decoder: id.0, from_nothing };
+        let fits = self.shared.models.fits(&text.model, &self.snapshot());
+        let scribe = Scribe::start(text, Rc::clone(&self.shared.view), page);
+        let ask = Ask {
+            request: id,
+            model: self.shared.models.spec(&facts)?,
+            prompt,
+            sampling: crate::models::sampling(&request.sampling)?,
+            max_tokens: request.max_tokens,
+            stop: facts.end_ids,
+            mode: match request.mode {
+                Mode::Auto => node::io::Mode::Auto,
+                Mode::Local => node::io::Mode::Local,
+                Mode::Mine => node::io::Mode::Mine,
+                Mode::Swarm => node::io::Mode::Swarm,
+            },
+            wire: self.shared.config.wire.map(|wire| match wire {
+                Wire::F32 => protocol::WireType::F32,
+                Wire::F16 => protocol::WireType::F16,
+                Wire::Q8 => protocol::WireType::Q8,
+            }),
+            local_ready: fits,
+            speculate: self.shared.config.speculate,
+            shadow: self.shared.config.shadow,
+        };
+        let mut happenings = self.shared.happenings.clone();
+        happenings
+            .send(Happening::Asked(Box::new(ask), scribe))
+            .await
+            .map_err(|_| Error::new("aborted", "the node was stopped"))
+    }
+
+    /// The model that was named, or the relay's first one, once the relay has answered.
+    async fn model(&self, named: Option<String>) -> Result<String, Error> {
+        if let Some(model) = named {
+            return Ok(model);
+        }
+        self.until(|snapshot| snapshot.models.first().map(|model| Ok(model.id.clone()))).await
+    }
+
+    async fn until_lent(&self) -> Result<(), Error> {
+        self.until(|snapshot| match snapshot.lend.state {
+            Lending::Ready | Lending::Working => Some(Ok(())),
+            Lending::Error => {
+                let code = snapshot.lend.reason.clone().unwrap_or_default();
+                Some(Err(Error::from_code(&code, "these layers cannot be lent")))
+            }
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the snapshot to say something.
+    async fn until<T>(&self, look: impl Fn(&Snapshot) -> Option<Result<T, Error>>) -> Result<T, Error> {
+        let (changed, mut changes) = mpsc::channel(1);
+        self.on_change(move || {
+            // A full channel means that a look is due already.
+            let _ = changed.clone().try_send(());
+        });
+        loop {
+            if let Some(found) = look(&self.snapshot()) {
+                return found;
+            }
+            if changes.next().await.is_none() {
+                return Err(Error::new("aborted", "the node was stopped"));
+            }
+        }
+    }
+
+    async fn tell(&self, command: Command) -> Result<(), Error> {
+        let mut happenings = self.shared.happenings.clone();
+        happenings
+            .send(Happening::Command(command))
+            .await
+            .map_err(|_| Error::new("aborted", "the node was stopped"))
+    }
+}

@@ -1,0 +1,174 @@
+//! The snapshot as it is kept for the page: merged from the node, the net and the worker.
+//! It tells listeners that something changed; it changes nothing itself.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use node::io::{Input, Now};
+use node::{LendState as NodeLend, Node};
+use protocol::{Addresses, PeerId};
+
+use crate::driver::Clock;
+use crate::net::Event;
+use crate::snapshot::{Connection, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};
+
+/// Screens are not repainted more often than this.
+const REFRESH_EVERY_MS: u64 = 50;
+
+/// What the page may look at, and who wants to know when it changes.
+#[derive(Default)]
+pub(crate) struct View {
+    snapshot: Snapshot,
+    listeners: Vec<Rc<dyn Fn()>>,
+    last_refresh: Option<Now>,
+}
+
+impl View {
+    /// The state now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.snapshot.clone()
+    }
+
+    /// Calls `listener` after each change.
+    pub(crate) fn listen(&mut self, listener: Rc<dyn Fn()>) {
+        self.listeners.push(listener);
+    }
+
+    /// Changes what the page sees by hand: for what the node does not know.
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Snapshot)) {
+        let before = self.snapshot.clone();
+        change(&mut self.snapshot);
+        if self.snapshot != before {
+            self.tell();
+        }
+    }
+
+    /// What the relay says of itself.
+    pub(crate) fn relay(&mut self, swarm: SwarmInfo, models: Vec<ModelInfo>) {
+        self.change(|snapshot| {
+            snapshot.swarm = Some(swarm);
+            snapshot.models = models;
+        });
+    }
+
+    /// Bytes of the stage that is being loaded.
+    pub(crate) fn loading(&mut self, loaded_bytes: u64, total_bytes: u64) {
+        self.change(|snapshot| {
+            snapshot.lend.loaded_bytes = loaded_bytes;
+            snapshot.lend.total_bytes = total_bytes;
+        });
+    }
+
+    /// News of the net, and what of it the node must hear.
+    pub(crate) fn hear(&mut self, event: Event) -> Option<Input> {
+        match event {
+            Event::RelayUp { .. } => {
+                self.change(|snapshot| {
+                    snapshot.connection = Connection::Online;
+                    snapshot.reason = None;
+                });
+                Some(Input::Relay { up: true })
+            }
+            Event::RelayDown { reason } => {
+                self.change(|snapshot| {
+                    snapshot.connection = Connection::Connecting;
+                    snapshot.reason = Some(reason);
+                });
+                Some(Input::Relay { up: false })
+            }
+            Event::Reached(peer) => Some(Input::PeerConnected { peer: name(&peer)? }),
+            Event::Lost(peer) => Some(Input::PeerDisconnected { peer: name(&peer)? }),
+            Event::Unreachable { peer, reason } => {
+                tracing::info!(%peer, %reason, "a peer cannot be reached directly");
+                Some(Input::ConnectFailed { peer: name(&peer)? })
+            }
+            Event::RoundTrip { peer, ms } => Some(Input::RoundTrip { peer: name(&peer)?, ms }),
+            Event::Gossip { from, bytes } => Some(Input::OfferReceived { from: name(&from)?, bytes }),
+        }
+    }
+
+    /// Takes the node's state over, unless that was done a moment ago.
+    pub(crate) fn refresh(&mut self, node: &Node, clock: &Clock) {
+        let now = clock.now();
+        if self.last_refresh.is_some_and(|last| now.since(last) < REFRESH_EVERY_MS) {
+            return;
+        }
+        self.last_refresh = Some(now);
+        let state = node.snapshot();
+        self.change(|snapshot| {
+            snapshot.workers = workers(&state);
+            snapshot.lend.gave.tokens = state.served_positions;
+            lend(snapshot, &state.lending);
+        });
+    }
+
+    /// Which back end each worker says that it has.
+    pub(crate) fn backends(&self) -> HashMap<String, String> {
+        self.snapshot.workers.iter().map(|w| (w.peer.clone(), w.backend.clone())).collect()
+    }
+
+    fn tell(&mut self) {
+        // Told after this turn: a listener may ask for the snapshot, which is borrowed just now.
+        for listener in &self.listeners {
+            let listener = Rc::clone(listener);
+            wasm_bindgen_futures::spawn_local(async move { listener() });
+        }
+    }
+}
+
+fn name(peer: &libp2p::PeerId) -> Option<PeerId> {
+    PeerId::new(&peer.to_base58()).ok()
+}
+
+fn workers(state: &node::Snapshot) -> Vec<WorkerInfo> {
+    state
+        .peers
+        .iter()
+        .filter_map(|row| {
+            let work = row.work.as_ref()?;
+            Some(WorkerInfo {
+                peer: row.peer.to_string(),
+                model: work.model.to_string(),
+                first: work.layers.first(),
+                end: work.layers.end(),
+                backend: backend(work.backend).to_owned(),
+                tokens_per_s: work.tokens_per_s,
+            })
+        })
+        .collect()
+}
+
+fn backend(backend: protocol::Backend) -> &'static str {
+    match backend {
+        protocol::Backend::Gpu => "gpu",
+        protocol::Backend::Cpu => "cpu",
+        _ => "other",
+    }
+}
+
+fn lend(snapshot: &mut Snapshot, state: &NodeLend) {
+    let lend = &mut snapshot.lend;
+    let layers = match state {
+        NodeLend::Off => {
+            lend.state = Lending::Off;
+            lend.reason = None;
+            return;
+        }
+        NodeLend::Loading { layers } => {
+            lend.state = Lending::Loading;
+            layers
+        }
+        NodeLend::Ready { layers, working, .. } => {
+            lend.state = if *working { Lending::Working } else { Lending::Ready };
+            layers
+        }
+        NodeLend::Failed { code } => {
+            lend.state = Lending::Error;
+            lend.reason = Some(code.as_str().to_owned());
+            return;
+        }
+    };
+    lend.reason = None;
+    lend.first = layers.first();
+    lend.end = layers.end();
+}
