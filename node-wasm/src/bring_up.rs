@@ -77,7 +77,7 @@ fn assemble(
     view.borrow_mut().change(|snapshot| snapshot.peer_id = Some(me.clone()));
 
     let me = PeerId::new(&me).map_err(|e| Error::internal(e.to_string()))?;
-    let node = Node::new(node::Config { me, swarm });
+    let node = Node::new(node::Config { me, swarm, start: js_sys::Date::now() as u64, delegation: Vec::new() });
     let effects = Effects {
         worker,
         backend: config.backend,

@@ -101,7 +101,8 @@ impl Driver {
                 if let net::Event::RelayUp { address } = &event {
                     self.input(Input::Addresses(addresses(address)));
                 }
-                if let Some(input) = self.view.borrow_mut().hear(event) {
+                let input = self.view.borrow_mut().hear(event);
+                if let Some(input) = input {
                     self.input(input);
                 }
             }

@@ -139,8 +139,8 @@ fn to_jobs_sampling(sampling: &Sampling) -> jobs::Sampling {
 
 fn computed(answer: Answer) -> Result<Computed, ComputeError> {
     match answer {
-        Answer::Stage { tokens_per_s, weight_bytes, .. } => {
-            Ok(Computed::Loaded { tokens_per_s, memory_bytes: weight_bytes })
+        Answer::Stage { us_per_token, weight_bytes, .. } => {
+            Ok(Computed::Loaded { us_per_token, memory_bytes: weight_bytes })
         }
         Answer::Stepped { output, compute_ms } => {
             let output = match output {
@@ -153,7 +153,7 @@ fn computed(answer: Answer) -> Result<Computed, ComputeError> {
             Ok(Computed::Stepped { output, compute_ms: compute_ms.max(0.0).round() as u32 })
         }
         Answer::Nothing => Ok(Computed::Opened),
-        Answer::Model(_) | Answer::Ids(_) | Answer::Text(_) => Err(ComputeError::Input),
+        Answer::Model(_) | Answer::Ids { .. } | Answer::Text(_) => Err(ComputeError::Input),
     }
 }
 

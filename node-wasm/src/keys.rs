@@ -100,7 +100,7 @@ impl IdentityKey {
         let (private, public) = (half("privateKey")?, half("publicKey")?);
         let promise = subtle()?.export_key("raw", &public).map_err(|e| crypto("read the public key", &e))?;
         let raw = JsFuture::from(promise).await.map_err(|e| crypto("read the public key", &e))?;
-        let public = PublicKey::from_sec1(&Uint8Array::new(&raw).to_vec())
+        let public = PublicKey::new(identity::Alg::Es256, &Uint8Array::new(&raw).to_vec())
             .map_err(|e| Error::internal(format!("the kept public key is broken: {e}")))?;
         Ok(IdentityKey { private, public })
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use node::io::{Input, Now};
 use node::{LendState as NodeLend, Node};
-use protocol::{Addresses, PeerId};
+use protocol::PeerId;
 
 use crate::driver::Clock;
 use crate::net::Event;
@@ -132,7 +132,7 @@ fn workers(state: &node::Snapshot) -> Vec<WorkerInfo> {
                 first: work.layers.first(),
                 end: work.layers.end(),
                 backend: backend(work.backend).to_owned(),
-                tokens_per_s: work.tokens_per_s,
+                tokens_per_s: 1e6 / work.us_per_token.max(1) as f32,
             })
         })
         .collect()
@@ -156,6 +156,7 @@ fn lend(snapshot: &mut Snapshot, state: &NodeLend) {
         }
         NodeLend::Loading { layers } => {
             lend.state = Lending::Loading;
+            let Some(layers) = layers else { return };
             layers
         }
         NodeLend::Ready { layers, working, .. } => {

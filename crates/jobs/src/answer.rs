@@ -28,7 +28,8 @@ pub enum Update {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     Model(ModelFacts),
-    Stage { backend: String, tokens_per_s: f32, weight_bytes: u64 },
+    /// `us_per_token` is measured, one token after the other.
+    Stage { backend: String, us_per_token: u32, weight_bytes: u64 },
     /// `from_nothing`: the prompt holds no text, only control tokens.
     Ids { ids: Vec<u32>, from_nothing: bool },
     Text(String),

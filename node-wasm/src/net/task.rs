@@ -93,7 +93,7 @@ impl Net {
     /// Asks for a direct connection to a peer.
     pub(crate) fn connect(&mut self, peer: &protocol::PeerId, addresses: &protocol::Addresses) {
         let Ok(peer) = peer.as_str().parse() else { return };
-        let addresses = addresses.iter().filter_map(|a| a.as_str().parse().ok()).collect();
+        let addresses = addresses.iter().filter_map(|address| address.parse().ok()).collect();
         self.command(Command::Connect { peer, addresses });
     }
 
