@@ -47,11 +47,32 @@ export async function serve() {
   return { url: `http://localhost:${server.address().port}`, close: () => server.close() };
 }
 
-export const launch = () => chromium.launch({
+const OPTIONS = {
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
     '--disable-component-update', '--disable-sync', '--enable-precise-memory-info', '--js-flags=--expose-gc'],
-});
+};
+
+export const launch = () => chromium.launch(OPTIONS);
+
+/** A browser whose processes are known, so that they can be stopped. */
+export async function launchStoppable() {
+  const server = await chromium.launchServer(OPTIONS);
+  return { server, browser: await chromium.connect(server.wsEndpoint()) };
+}
+
+/** Stops a process and all below it in mid-air; answers how to let them go on. */
+export function stopTree(root) {
+  const rows = execFileSync('ps', ['-eo', 'pid=,ppid=']).toString().trim().split('\n').map((row) => row.trim().split(/\s+/).map(Number));
+  const tree = new Set([root]);
+  for (let size = 0; size !== tree.size;) {
+    size = tree.size;
+    for (const [pid, parent] of rows) if (tree.has(parent)) tree.add(pid);
+  }
+  const signal = (name) => tree.forEach((pid) => { try { process.kill(pid, name); } catch { /* it has ended */ } });
+  signal('SIGSTOP');
+  return () => signal('SIGCONT');
+}
 
 /** Runs in the page before anything else: counts connections and channels. */
 function instrument() {

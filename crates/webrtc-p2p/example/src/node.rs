@@ -42,6 +42,13 @@ struct Peer {
     relayed: u32,
 }
 
+impl Peer {
+    /// Every new stream takes the direct way: libp2p would use either connection.
+    fn is_settled(&self) -> bool {
+        self.direct > 0 && self.relayed == 0
+    }
+}
+
 /// One libp2p node.
 #[wasm_bindgen]
 pub struct Node {
@@ -199,7 +206,7 @@ impl Task {
                 }
             }
             Request::Connect(peer, address, reply) => {
-                if self.swarm.behaviour().webrtc.is_direct(&peer) {
+                if self.seen.borrow().peers.get(&peer).is_some_and(Peer::is_settled) {
                     let _ = reply.send(Ok(()));
                 } else if let Err(error) = self.swarm.behaviour_mut().webrtc.connect(peer, address) {
                     let _ = reply.send(Err(error.to_string()));
@@ -233,7 +240,10 @@ impl Task {
                     peer.relayed += 1;
                 } else {
                     peer.direct += 1;
-                    drop(seen);
+                }
+                let settled = peer.is_settled();
+                drop(seen);
+                if settled {
                     self.answer(peer_id, Ok(()));
                 }
             }
@@ -243,6 +253,11 @@ impl Task {
                     peer.relayed = peer.relayed.saturating_sub(1);
                 } else {
                     peer.direct = peer.direct.saturating_sub(1);
+                }
+                let settled = peer.is_settled();
+                drop(seen);
+                if settled {
+                    self.answer(peer_id, Ok(()));
                 }
             }
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {

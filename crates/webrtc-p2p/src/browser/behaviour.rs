@@ -1,7 +1,7 @@
 //! The upgrade: from a relayed connection to a direct one, and the end of the relayed one.
 //! Whom to reach is the user's decision; how to negotiate is `upgrade`'s.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use futures::channel::oneshot;
@@ -64,6 +64,9 @@ pub struct Behaviour {
     inbound: HashMap<PeerId, AbortHandle>,
     running: FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
     farewells: FuturesUnordered<LocalBoxFuture<'static, PeerId>>,
+    /// Peers with whom the goodbye on the circuit is over, before the swarm has taken up the
+    /// direct connection.
+    circuit_served: HashSet<PeerId>,
     actions: VecDeque<ToSwarm<Event, THandlerInEvent<Behaviour>>>,
     waker: Option<Waker>,
 }
@@ -112,6 +115,7 @@ impl Behaviour {
             inbound: HashMap::new(),
             running: FuturesUnordered::new(),
             farewells: FuturesUnordered::new(),
+            circuit_served: HashSet::new(),
             actions: VecDeque::new(),
             waker: None,
         }
@@ -191,6 +195,9 @@ impl Behaviour {
             if self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Fetching(f) if f == id)) {
                 self.outbound.remove(&peer);
             }
+            if self.circuit_served.contains(&peer) {
+                self.close_relayed(peer);
+            }
             return;
         }
         if !endpoint.is_dialer() {
@@ -218,6 +225,7 @@ impl Behaviour {
             connections.remove(&id);
             if connections.is_empty() {
                 self.connections.remove(&peer);
+                self.circuit_served.remove(&peer);
             }
         }
         let opening = self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
@@ -331,8 +339,10 @@ impl Behaviour {
     /// would go on to use them, until the relay cuts them off.
     fn close_relayed(&mut self, peer: PeerId) {
         if !self.has(&peer, Kind::Direct) {
-            return; // It broke already; the circuit is all there is.
+            self.circuit_served.insert(peer);
+            return;
         }
+        self.circuit_served.remove(&peer);
         let relayed: Vec<ConnectionId> = self.relayed_all(&peer).collect();
         for id in relayed {
             self.act(ToSwarm::CloseConnection { peer_id: peer, connection: CloseConnection::One(id) });

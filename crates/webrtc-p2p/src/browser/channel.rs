@@ -131,6 +131,11 @@ impl Channel {
         self.account(0, unread);
     }
 
+    /// Whether the connection must wait for this channel before it closes.
+    pub(crate) fn has_undelivered(&self) -> bool {
+        self.state.borrow().substream.has_undelivered()
+    }
+
     /// Resets what has been waiting for its peer for too long.
     pub(crate) fn sweep(&self, now_ms: u64) {
         let late = self.state.borrow().awaiting_since_ms.is_some_and(|since| {

@@ -61,6 +61,7 @@ struct State {
     /// Whoever waits for a change: the swarm, or the upgrade.
     waker: Option<Waker>,
     handlers: Option<Handlers>,
+    association: Option<Closure<dyn FnMut(Event)>>,
 }
 
 struct Handlers {
@@ -96,13 +97,21 @@ impl Inner {
     /// Connected: from now on the peer must stay alive.
     pub(crate) fn into_connection(self: Rc<Inner>) -> Connection {
         self.pc.set_onicecandidate(None);
+        let weak = Rc::downgrade(&self);
+        let association = Closure::<dyn FnMut(Event)>::new(move |_| {
+            if let Some(inner) = weak.upgrade() {
+                inner.check_association();
+            }
+        });
+        js::on_association_change(&self.pc, association.as_ref());
+        self.state.borrow_mut().association = Some(association);
         watch::start(&self);
         Connection { inner: SendWrapper::new(self), closing: None }
     }
 
     /// The end, with its reason: everybody who waits is told, and the browser may forget us.
     pub(crate) fn fail(&self, error: Error) {
-        let (channels, waiting, handlers, waker) = {
+        let (channels, waiting, handlers, association, waker) = {
             let mut state = self.state.borrow_mut();
             if state.failure.is_some() {
                 return;
@@ -114,17 +123,19 @@ impl Inner {
                 std::mem::take(&mut state.channels),
                 std::mem::take(&mut state.waiting),
                 state.handlers.take(),
+                state.association.take(),
                 state.waker.take(),
             )
         };
         self.pc.set_ondatachannel(None);
         self.pc.set_onconnectionstatechange(None);
         self.pc.set_onicecandidate(None);
+        js::on_association_change(&self.pc, &JsValue::NULL);
         for channel in channels.values() {
             channel.connection_closed();
         }
         self.pc.close();
-        drop((waiting, channels, handlers));
+        drop((waiting, channels, handlers, association));
         waker.into_iter().for_each(Waker::wake);
     }
 
@@ -146,6 +157,11 @@ impl Inner {
         };
         drop(channel);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// A peer that closes its `RTCPeerConnection` ends the association at once, long before
+    /// `connectionState` tells.
+    pub(crate) fn check_association(&self) {
         if js::association_closed(&self.pc) {
             self.fail(Error::Lost("the peer closed the connection"));
         }
@@ -273,7 +289,7 @@ impl StreamMuxer for Connection {
         }
         let late = self.closing.as_mut().is_none_or(|grace| grace.poll_unpin(cx).is_ready());
         let mut state = self.inner.state.borrow_mut();
-        if !late && !state.channels.is_empty() {
+        if !late && state.channels.values().any(|channel| channel.has_undelivered()) {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         }

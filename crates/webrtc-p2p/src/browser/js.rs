@@ -34,12 +34,23 @@ pub(crate) fn create_data_channel(pc: &RtcPeerConnection, label: &str) -> Result
         .map_err(|thrown| error(STEP, &thrown))
 }
 
-/// Whether the SCTP association has ended, as it does at once when the peer closes its
-/// connection. web-sys has no `RTCSctpTransport`.
+/// Whether the SCTP association has ended. web-sys has no `RTCSctpTransport`.
 pub(crate) fn association_closed(pc: &RtcPeerConnection) -> bool {
-    Reflect::get(pc, &"sctp".into())
-        .and_then(|sctp| Reflect::get(&sctp, &"state".into()))
-        .is_ok_and(|state| state.as_string().as_deref() == Some("closed"))
+    association(pc)
+        .and_then(|sctp| Reflect::get(&sctp, &"state".into()).ok())
+        .is_some_and(|state| state.as_string().as_deref() == Some("closed"))
+}
+
+/// Sets (or with `null` unsets) what is called when the association changes its state.
+pub(crate) fn on_association_change(pc: &RtcPeerConnection, call: &JsValue) {
+    if let Some(sctp) = association(pc) {
+        // A browser without that event is looked at regularly instead.
+        let _ = Reflect::set(&sctp, &"onstatechange".into(), call);
+    }
+}
+
+fn association(pc: &RtcPeerConnection) -> Option<JsValue> {
+    Reflect::get(pc, &"sctp".into()).ok().filter(JsValue::is_object)
 }
 
 /// The sum of the packets that the statistics say were received, of data and of ICE checks.

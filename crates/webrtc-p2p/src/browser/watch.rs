@@ -34,9 +34,7 @@ async fn watch(connection: Weak<Inner>) {
         for channel in inner.channels() {
             channel.sweep(now_ms);
         }
-        if js::association_closed(&inner.pc) {
-            return inner.fail(Error::Lost("the peer closed the connection"));
-        }
+        inner.check_association();
         disconnected_since_ms = match inner.pc.connection_state() {
             RtcPeerConnectionState::Disconnected => disconnected_since_ms.or(Some(now_ms)),
             _ => None,

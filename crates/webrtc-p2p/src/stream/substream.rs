@@ -189,6 +189,16 @@ impl Substream {
         self.end.is_none() && (self.writing == Writing::FinSent || self.abandoned)
     }
 
+    /// Whether something of ours is still on its way to the peer: a connection that closes now
+    /// would throw it away.
+    pub fn has_undelivered(&self) -> bool {
+        match self.end {
+            None => self.writing == Writing::FinSent || self.has_frames(),
+            Some(End::Complete | End::Failed(_)) => true, // Until the channel has closed.
+            Some(End::ChannelGone) => false,
+        }
+    }
+
     /// The peer had its time: the stream is reset.
     pub fn time_is_up(&mut self) {
         if self.awaits_peer() {
@@ -201,7 +211,7 @@ impl Substream {
         if self.end.is_some() {
             return;
         }
-        // Old implementations close the channel where FIN_ACK belongs.
+        // Peers that know no FIN_ACK close the channel instead.
         let finished = self.fin_received && self.writing != Writing::Open;
         self.end = Some(if finished { End::Complete } else { End::ChannelGone });
         self.outbox.clear();
@@ -478,6 +488,22 @@ mod tests {
         s.receive(&encode(Some(Flag::Fin), b"x"));
         assert!(s.wants_channel_closed());
         assert!(!s.awaits_peer());
+    }
+
+    #[test]
+    fn what_a_closing_connection_must_wait_for_is_known() {
+        let mut s = stream();
+        assert!(!s.has_undelivered(), "a peer that says nothing holds nobody up");
+        s.write(b"data").unwrap();
+        assert!(s.has_undelivered());
+        s.next_frame();
+        s.close_write();
+        s.next_frame();
+        assert!(s.has_undelivered(), "until it is acknowledged");
+        s.receive(&encode(Some(Flag::FinAck), b""));
+        assert!(!s.has_undelivered());
+        s.reset();
+        assert!(s.has_undelivered(), "the reset is to arrive");
     }
 
     #[test]
