@@ -27,7 +27,14 @@ const DIAL_US: u64 = 2_000;
 #[derive(Default)]
 pub(crate) struct Peers {
     table: BTreeMap<PeerId, Peer>,
-    pairs: BTreeMap<(PeerId, PeerId), Now>,
+    pairs: BTreeMap<(PeerId, PeerId), Pair>,
+}
+
+/// Two peers whose connection broke or never came about.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    avoid_until: Now,
+    times: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -73,6 +80,13 @@ impl Peers {
         news
     }
 
+    /// A peer goes: it offers nothing until it says otherwise.
+    pub(crate) fn withdraw(&mut self, peer: &PeerId) {
+        if let Some(peer) = self.table.get_mut(peer) {
+            peer.offer = None;
+        }
+    }
+
     pub(crate) fn round_trip(&mut self, peer: &PeerId, ms: u32) {
         if let Some(peer) = self.known(peer) {
             // A little memory, so that one slow ping does not send everything elsewhere.
@@ -114,11 +128,24 @@ impl Peers {
         }
     }
 
-    /// Two peers could not connect, or their connection broke: not together for a while.
-    pub(crate) fn pair_failed(&mut self, a: &PeerId, b: &PeerId, until: Now, now: Now) {
-        self.pairs.retain(|_, until| *until > now);
-        if self.pairs.len() < MAX_PAIRS {
-            self.pairs.insert((a.clone(), b.clone()), until);
+    /// Two peers could not connect, or their connection broke: not together for a while, longer
+    /// each time.
+    pub(crate) fn pair_failed(&mut self, a: &PeerId, b: &PeerId, wait_ms: u64, now: Now) {
+        let key = if a <= b {
+            (a.clone(), b.clone())
+        } else {
+            (b.clone(), a.clone())
+        };
+        if self.pairs.len() >= MAX_PAIRS {
+            self.pairs.retain(|_, pair| pair.avoid_until > now);
+        }
+        if self.pairs.len() < MAX_PAIRS || self.pairs.contains_key(&key) {
+            let pair = self.pairs.entry(key).or_insert(Pair {
+                avoid_until: now,
+                times: 0,
+            });
+            pair.avoid_until = now.plus_ms((wait_ms << pair.times.min(6)).min(MAX_AVOID_MS));
+            pair.times = pair.times.saturating_add(1);
         }
     }
 
@@ -168,8 +195,8 @@ impl Peers {
                 distrust: peer.failures,
             });
         }
-        for ((a, b), until) in &self.pairs {
-            if *until > now {
+        for ((a, b), pair) in &self.pairs {
+            if pair.avoid_until > now {
                 delays.set(a, b, None);
             }
         }

@@ -25,12 +25,12 @@ const PREFILL_POSITIONS: u32 = 128;
 const EXACT_D_MODEL: u32 = 2_048;
 /// A stage that refused because it was busy may be asked again after this.
 const BUSY_MS: u64 = 2_000;
-/// One that refused for another reason, or left, is not asked again by this request.
+/// One that refused for another reason is not asked again by this request.
 const REFUSED_MS: u64 = 3_600_000;
 /// A pair of stages whose connection broke may be tried again after this; one that never came
 /// about later.
 const PAIR_CLOSED_MS: u64 = 5_000;
-const PAIR_UNREACHABLE_MS: u64 = 120_000;
+const PAIR_UNREACHABLE_MS: u64 = 30_000;
 
 /// What a request acts on besides itself.
 pub(crate) struct World<'a> {
@@ -207,7 +207,12 @@ impl Request {
                 };
                 self.lose(session, Some(wait), false, world)
             }
-            Message::Leaving(_) => self.lose(session, Some(REFUSED_MS), false, world),
+            Message::Leaving(_) => {
+                if let Some(slot) = self.slot(session) {
+                    world.peers.withdraw(&slot.peer);
+                }
+                self.lose(session, None, false, world)
+            }
             Message::Report(report) => self.report(session, &report, world),
             Message::Close(_) => self.lose(session, Some(BUSY_MS), false, world),
             // What no stage has to say to a requester.
@@ -520,12 +525,7 @@ impl Request {
         } else {
             PAIR_CLOSED_MS
         };
-        let (a, b) = if reporter <= *accused {
-            (&reporter, accused)
-        } else {
-            (accused, &reporter)
-        };
-        world.peers.pair_failed(a, b, now.plus_ms(wait), now);
+        world.peers.pair_failed(&reporter, accused, wait, now);
         self.lose(victim, None, false, world)
     }
 

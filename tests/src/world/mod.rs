@@ -58,6 +58,9 @@ pub(crate) enum Happening {
         life: u32,
         input: Input,
     },
+    Connected {
+        ends: [(usize, u32); 2],
+    },
     Bytes {
         to: network::End,
         frames: VecDeque<Vec<u8>>,
@@ -217,7 +220,7 @@ impl World {
         self.input(index, Input::Relay { up: true });
     }
 
-    fn alive(&self, host: usize, life: u32) -> bool {
+    pub(crate) fn alive(&self, host: usize, life: u32) -> bool {
         self.hosts[host].life == life && self.hosts[host].node.is_some()
     }
 
@@ -228,6 +231,7 @@ impl World {
                     self.input(host, input);
                 }
             }
+            Happening::Connected { ends } => self.connected(ends),
             Happening::Bytes { to, frames } => self.arrive(to, frames),
             Happening::Wake { host, life } => {
                 if self.alive(host, life) && self.hosts[host].wake.is_some_and(|at| at <= self.now) {

@@ -87,16 +87,39 @@ impl World {
             );
         };
         let there = self.arrival(from, to, 0);
-        let both = there + 3 * (there - self.now);
+        let at = there + 3 * (there - self.now);
+        self.at(
+            at,
+            Happening::Connected {
+                ends: [(from, life), (to, self.hosts[to].life)],
+            },
+        );
+    }
+
+    /// Both sides learn of their connection, if both are still there.
+    pub(super) fn connected(&mut self, ends: [(usize, u32); 2]) {
+        let [(from, life), (to, _)] = ends;
+        if !ends.iter().all(|(host, life)| self.alive(*host, *life)) {
+            let input = Input::ConnectFailed {
+                peer: self.hosts[to].id.clone(),
+            };
+            return self.at(
+                self.now + DIAL_MS,
+                Happening::Input {
+                    host: from,
+                    life,
+                    input,
+                },
+            );
+        }
         self.network.connections.insert(pair(from, to));
         let round_trip = 2 * self.network.distance(from, to).delay_ms as u32;
         for (host, other) in [(from, to), (to, from)] {
             let (life, peer) = (self.hosts[host].life, self.hosts[other].id.clone());
-            let input = Input::PeerConnected { peer: peer.clone() };
-            self.at(both, Happening::Input { host, life, input });
+            self.input(host, Input::PeerConnected { peer: peer.clone() });
             let input = Input::RoundTrip { peer, ms: round_trip };
             self.at(
-                both + u64::from(round_trip),
+                self.now + u64::from(round_trip),
                 Happening::Input { host, life, input },
             );
         }
