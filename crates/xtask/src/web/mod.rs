@@ -4,6 +4,7 @@
 mod budget;
 mod compress;
 mod folder;
+mod stamp;
 mod start_script;
 mod wasm_imports;
 mod worker;
@@ -18,6 +19,7 @@ use crate::context::Context;
 use crate::tools;
 
 pub(crate) use budget::Sizes;
+use stamp::Stamp;
 
 /// How much work goes into the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,12 +49,19 @@ impl Profile {
     }
 }
 
-/// Builds `dist/` once.
+/// Builds `dist/`, unless it is the build of the same sources already.
 ///
 /// # Errors
 /// When a compiler, trunk or a check of [`finish`] fails.
 pub(crate) fn build(context: &Context, profile: Profile) -> Result<()> {
-    trunk(context, "build", profile)?.run()
+    let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
+    let (stamp, dist) = (Stamp::of_sources(context, profile, &compiler)?, context.dist());
+    if stamp.is_kept(&dist) {
+        println!("web: dist/ is the build of these sources");
+        return Ok(());
+    }
+    trunk(context, "build", profile)?.run()?;
+    stamp.keep(&dist)
 }
 
 /// trunk, with this program as the hook that finishes each build.
