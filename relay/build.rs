@@ -1,6 +1,7 @@
-//! Lists the built app for the binary: every file below the folder in `MANYHANDS_DIST`.
-//! It does not build the app (`cargo xtask serve` does), and without the variable the list is
-//! empty, so that the relay builds and tests on its own.
+//! Lists the built app for a release binary: every file below `dist/`, or below the folder in
+//! `MANYHANDS_DIST`.
+//! It does not build the app (`cargo xtask serve` does); where that was not done, and in debug
+//! builds, the list is empty, so that the relay builds and tests on its own.
 
 use std::{
     env, fs, io,
@@ -11,10 +12,12 @@ fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=MANYHANDS_DIST");
     let mut files = Vec::new();
-    if let Some(dist) = env::var_os("MANYHANDS_DIST").filter(|dist| !dist.is_empty()) {
-        let dist = fs::canonicalize(&dist)?;
+    if let Some(dist) = dist() {
         println!("cargo:rerun-if-changed={}", dist.display());
-        collect(&dist, &dist, &mut files)?;
+        if dist.join("index.html").is_file() {
+            let dist = fs::canonicalize(&dist)?;
+            collect(&dist, &dist, &mut files)?;
+        }
     }
     // The relay finds files by binary search.
     files.sort();
@@ -25,6 +28,15 @@ fn main() -> io::Result<()> {
     table.push_str("];\n");
     let out = env::var_os("OUT_DIR").ok_or(io::Error::other("OUT_DIR is not set"))?;
     fs::write(PathBuf::from(out).join("embedded.rs"), table)
+}
+
+fn dist() -> Option<PathBuf> {
+    if let Some(named) = env::var_os("MANYHANDS_DIST").filter(|dist| !dist.is_empty()) {
+        return Some(named.into());
+    }
+    let release = env::var_os("PROFILE").is_some_and(|profile| profile == "release");
+    let here = env::var_os("CARGO_MANIFEST_DIR").filter(|_| release)?;
+    Some(Path::new(&here).join("../dist"))
 }
 
 fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {

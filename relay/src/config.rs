@@ -20,6 +20,9 @@ use crate::{
 /// Largest settings file: a hundred keys fit many times over.
 const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
+/// The DHT warns at every start that it knows nobody yet.
+const DEFAULT_LOG_FILTER: &str = "info,libp2p_swarm=warn,libp2p_kad=error";
+
 /// What may be set, everything optional: as flags, environment and TOML keys alike.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -334,7 +337,7 @@ impl Settings {
             relays: self.relay,
             limits,
             log: self.log.unwrap_or(LogForm::Text),
-            log_filter: self.log_filter.unwrap_or_else(|| "info".to_owned()),
+            log_filter: self.log_filter.unwrap_or_else(|| DEFAULT_LOG_FILTER.to_owned()),
         })
     }
 }

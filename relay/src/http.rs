@@ -5,6 +5,7 @@ pub mod api;
 pub mod app;
 pub mod error;
 pub mod headers;
+pub mod join;
 pub mod model_files;
 pub mod range;
 pub mod server;
@@ -17,7 +18,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use libp2p::PeerId;
 
@@ -31,6 +32,7 @@ use crate::{
     models::Library,
     net::{http_ws::WsDoor, ws_stream::WsStream},
     shared::Shared,
+    store::Store,
     swarm_state::SwarmState,
 };
 
@@ -48,6 +50,7 @@ const WS_MAX_WRITE_BUFFER_BYTES: usize = 512 * 1024;
 pub struct AppState {
     pub shared: Arc<Shared>,
     pub models: Arc<Library>,
+    pub store: Store,
     pub swarm: SwarmState,
     pub peer_id: PeerId,
     pub ice_servers: Vec<String>,
@@ -65,10 +68,10 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/swarm", get(api::swarm))
         .route("/api/v1/swarms/{id}", get(api::swarm_by_id))
         .route("/api/v1/peers", get(api::peers))
+        .route("/api/v1/invite", post(join::invite))
         .route("/api/{*rest}", get(api::unknown))
         .route("/models/{id}", get(model_files::file))
         .route("/models/{id}/manifest", get(model_files::manifest))
-        .route("/models/{id}/chunks/{hash}", get(model_files::chunk))
         .fallback(app_or_websocket)
         .layer(middleware::from_fn_with_state(state.clone(), every_answer))
         .with_state(state)

@@ -135,7 +135,7 @@ impl Row {
             "peer_id": peer,
             "model": hex::encode(work.model.0),
             "layers": [work.layers.first(), work.layers.end()],
-            "tokens_per_s": work.tokens_per_s,
+            "tokens_per_s": 1e6 / f64::from(work.us_per_token.max(1)),
             "backend": match self.offer.backend {
                 Backend::Gpu => "gpu",
                 Backend::Cpu => "cpu",

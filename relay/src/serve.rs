@@ -9,8 +9,11 @@ use std::{
 };
 
 use libp2p::{Multiaddr, multiaddr::Protocol};
-use serde_json::json;
-use tokio::net::TcpListener;
+use serde::Serialize;
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    task::JoinSet,
+};
 
 use crate::{
     config::{Config, TlsMode},
@@ -27,9 +30,13 @@ use crate::{
     shared::Shared,
     stop,
     store::{Store, StoreError},
+    stun,
     swarm_state::{SwarmState, SwarmStateError},
+    tls::{self, TlsError},
+    webrtc_cert::{self, CertificateError},
 };
 
+const URL_FILE: &str = "url";
 /// A relay that is told to stop is gone after this.
 const DRAIN: Duration = Duration::from_secs(8);
 
@@ -50,6 +57,10 @@ pub enum ServeError {
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -57,36 +68,56 @@ pub enum ServeError {
     Signal(std::io::Error),
 }
 
+/// The ready line (contract).
+#[derive(Serialize)]
+struct Ready {
+    ready: Where,
+}
+
+#[derive(Serialize)]
+struct Where {
+    url: String,
+    p2p: Vec<String>,
+    metrics: Option<String>,
+    stun: Option<String>,
+}
+
+/// Everything that can be refused, taken before anything is promised.
+struct Sockets {
+    http: TcpListener,
+    http_addr: SocketAddr,
+    metrics: Option<TcpListener>,
+    stun: Option<UdpSocket>,
+}
+
 /// Serves until the process is told to stop. `ready` receives the one line that says where.
 ///
 /// # Errors
 /// When anything that was asked for cannot be had; nothing is left half done then.
-pub async fn run(config: Config, mut ready: impl Write) -> Result<(), ServeError> {
+pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     let store = Store::open(&config.data)?;
     let _lock = store.lock()?;
-    let listener = bind(config.listen).await?;
-    let metrics_listener = match config.metrics {
-        Some(addr) => Some(bind(addr).await?),
-        None => None,
-    };
+    let sockets = Sockets::bind(&config).await?;
+    let interfaces = interfaces();
+    let tls = tls::acceptor(&config, &store, &interfaces)?;
     let key = keys::open(&store)?;
     let swarm_state = SwarmState::open(&store, &config.swarm_name)?;
     let models = Arc::new(Library::open(&store, &config.models)?);
+    let certificate = match config.webrtc_port {
+        Some(_) => Some(webrtc_cert::open(&store)?),
+        None => None,
+    };
+    let url = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| PublicUrl::of_listener(sockets.http_addr, tls.is_some(), &interfaces));
 
     let metrics = Arc::new(Metrics::new(&config.limits));
     let shared = Arc::new(Shared::new(
         metrics.clone(),
         Board::new(swarm_state.id_bytes, config.limits.max_offers),
     ));
-    let https = config.tls != TlsMode::Off;
-    let http_addr = local_addr(&listener, config.listen)?;
-    let interfaces = interfaces();
-    let url = config
-        .public_url
-        .clone()
-        .unwrap_or_else(|| PublicUrl::of_listener(http_addr, https, &interfaces));
-
-    let (swarm, door) = net::build(&key, &config.limits, None, &metrics.circuit_bytes)?;
+    let (swarm, door) = net::build(&key, &config.limits, certificate, &metrics.circuit_bytes)?;
     let mut driver = Driver::new(
         swarm,
         shared.clone(),
@@ -95,72 +126,154 @@ pub async fn run(config: Config, mut ready: impl Write) -> Result<(), ServeError
         &config.relays,
         &config.limits,
     )?;
-    let mut listen = ws_listen_addrs(http_addr, https, &interfaces);
-    if let Some(port) = config.p2p_port {
-        listen.push(tcp_addr(http_addr.ip(), port));
-    }
-    driver.listen(&listen).await?;
+    driver
+        .listen(&listen_addrs(
+            &config,
+            sockets.http_addr,
+            tls.is_some(),
+            &interfaces,
+        ))
+        .await?;
 
+    let stun_url = sockets.stun_url(&url);
+    let mut ice_servers = config.ice_servers.clone();
+    ice_servers.extend(stun_url.clone());
+    // Only a certificate that browsers accept may be demanded of them in future.
+    let hsts = matches!(config.tls, TlsMode::Files | TlsMode::Acme);
     let state = Arc::new(AppState {
-        headers: SecurityHeaders::new(&shared.addrs(), url.is_https() && config.public_url.is_some()),
+        headers: SecurityHeaders::new(&shared.addrs(), hsts),
         shared: shared.clone(),
-        models,
+        models: models.clone(),
+        store: store.clone(),
         swarm: swarm_state,
         peer_id: key.public().to_peer_id(),
-        ice_servers: config.ice_servers.clone(),
+        ice_servers,
         app: AppFiles::find(config.app.as_deref()),
         door,
     });
+    let line = Ready {
+        ready: Where {
+            url: url.to_string(),
+            p2p: shared
+                .addrs()
+                .iter()
+                .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
+                .collect(),
+            metrics: sockets.metrics_url(),
+            stun: stun_url,
+        },
+    };
+    // For `invite`, which runs beside us and must not ask for what we know.
+    store.write(URL_FILE, url.to_string().as_bytes())?;
+
     let (stopper, stop) = stop::channel();
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     tasks.spawn(driver.run(stop.clone(), DRAIN));
-    tasks.spawn(
-        Server {
-            listener,
-            tls: None,
-            router: http::router(state.clone()),
-            metrics: metrics.clone(),
-            limits: config.limits.clone(),
-        }
-        .run(stop.clone(), DRAIN),
-    );
-    let mut metrics_url = None;
-    if let Some(listener) = metrics_listener {
-        let addr = listener.local_addr().ok();
-        metrics_url = addr.map(|addr| format!("http://{addr}/metrics"));
-        tasks.spawn(
-            Server {
-                listener,
-                tls: None,
-                router: http::metrics_router(metrics.clone()),
-                metrics: metrics.clone(),
-                limits: config.limits.clone(),
-            }
-            .run(stop.clone(), DRAIN),
-        );
+    let server = |listener, tls, router| Server {
+        listener,
+        tls,
+        router,
+        metrics: metrics.clone(),
+        limits: config.limits.clone(),
+    };
+    tasks.spawn(server(sockets.http, tls, http::router(state)).run(stop.clone(), DRAIN));
+    if let Some(listener) = sockets.metrics {
+        let router = http::metrics_router(metrics.clone());
+        tasks.spawn(server(listener, None, router).run(stop.clone(), DRAIN));
     }
-
+    if let Some(socket) = sockets.stun {
+        tasks.spawn(stun::run(socket, metrics.clone(), stop));
+    }
     shared.set_ready(true);
-    let p2p: Vec<String> = shared
-        .addrs()
-        .iter()
-        .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
-        .collect();
-    let line = json!({ "ready": {
-        "url": url.to_string(),
-        "p2p": p2p,
-        "metrics": metrics_url,
-        "stun": null,
-    }});
-    // Whoever started us may not be listening; that is no reason not to serve.
-    let _ = writeln!(ready, "{line}").and_then(|()| ready.flush());
+    announce(&line, ready);
 
-    told_to_stop().await.map_err(ServeError::Signal)?;
+    until_told_to_stop(&models).await.map_err(ServeError::Signal)?;
     tracing::info!("draining");
     shared.set_ready(false);
     stopper.stop();
     while tasks.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Where the running relay can be reached, for the commands that run beside it.
+///
+/// # Errors
+/// When the data folder cannot be read.
+pub fn last_url(store: &Store) -> Result<Option<String>, StoreError> {
+    Ok(store
+        .read(URL_FILE)?
+        .and_then(|bytes| String::from_utf8(bytes).ok()))
+}
+
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Sockets, ServeError> {
+        let http = bind(config.listen).await?;
+        let http_addr = http.local_addr().map_err(|source| ServeError::Bind {
+            addr: config.listen,
+            source,
+        })?;
+        Ok(Sockets {
+            metrics: match config.metrics {
+                Some(addr) => Some(bind(addr).await?),
+                None => None,
+            },
+            stun: match config.stun_port {
+                Some(port) => Some(bind_udp((http_addr.ip(), port).into()).await?),
+                None => None,
+            },
+            http,
+            http_addr,
+        })
+    }
+
+    fn metrics_url(&self) -> Option<String> {
+        let addr = self.metrics.as_ref()?.local_addr().ok()?;
+        Some(format!("http://{addr}/metrics"))
+    }
+
+    /// The STUN server as an ICE server's URL.
+    fn stun_url(&self, url: &PublicUrl) -> Option<String> {
+        let addr = self.stun.as_ref()?.local_addr().ok()?;
+        let port = addr.port();
+        // `localhost` may resolve to the address family on which nobody listens.
+        let host = match url.host() {
+            name if name == "localhost" => addr.ip().to_string(),
+            name => name,
+        };
+        Some(if host.contains(':') {
+            format!("stun:[{host}]:{port}")
+        } else {
+            format!("stun:{host}:{port}")
+        })
+    }
+}
+
+fn listen_addrs(config: &Config, http: SocketAddr, tls: bool, interfaces: &[IpAddr]) -> Vec<Multiaddr> {
+    let mut addrs = ws_listen_addrs(http, tls, interfaces);
+    if let Some(port) = config.p2p_port {
+        addrs.push(Multiaddr::from(http.ip()).with(Protocol::Tcp(port)));
+    }
+    if let Some(port) = config.webrtc_port {
+        addrs.push(
+            Multiaddr::from(http.ip())
+                .with(Protocol::Udp(port))
+                .with(Protocol::WebRTCDirect),
+        );
+    }
+    addrs
+}
+
+/// Whoever started us may not be listening; that is no reason not to serve.
+fn announce(line: &Ready, mut ready: impl Write) {
+    if let Ok(line) = serde_json::to_string(line) {
+        let _ = writeln!(ready, "{line}").and_then(|()| ready.flush());
+    }
+}
+
+async fn bind_udp(addr: SocketAddr) -> Result<UdpSocket, ServeError> {
+    UdpSocket::bind(addr)
+        .await
+        .map_err(|source| ServeError::Bind { addr, source })
 }
 
 async fn bind(addr: SocketAddr) -> Result<TcpListener, ServeError> {
@@ -169,27 +282,27 @@ async fn bind(addr: SocketAddr) -> Result<TcpListener, ServeError> {
         .map_err(|source| ServeError::Bind { addr, source })
 }
 
-fn local_addr(listener: &TcpListener, asked: SocketAddr) -> Result<SocketAddr, ServeError> {
-    listener
-        .local_addr()
-        .map_err(|source| ServeError::Bind { addr: asked, source })
-}
-
-fn tcp_addr(ip: IpAddr, port: u16) -> Multiaddr {
-    Multiaddr::from(ip).with(Protocol::Tcp(port))
-}
-
-/// Ctrl-C or, on Unix, SIGTERM.
-async fn told_to_stop() -> std::io::Result<()> {
+/// Ctrl-C or, on Unix, SIGTERM. SIGHUP reads the models again.
+async fn until_told_to_stop(models: &Library) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+        let mut reload = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                interrupted = tokio::signal::ctrl_c() => return interrupted,
+                _ = terminate.recv() => return Ok(()),
+                _ = reload.recv() => match models.reload() {
+                    Ok(()) => tracing::info!(models = models.all().len(), "models read again"),
+                    Err(error) => tracing::warn!(%error, "models not read again"),
+                },
+            }
         }
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    {
+        let _ = models;
+        tokio::signal::ctrl_c().await
+    }
 }

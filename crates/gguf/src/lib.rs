@@ -12,7 +12,7 @@ mod tensor;
 pub use config::{Architecture, Config, Rope, RopeLayout, RopeScaling};
 pub use error::GgufError;
 pub use header::Header;
-pub use manifest::{Manifest, ModelId};
+pub use manifest::{About, Manifest, ModelId};
 pub use metadata::{Metadata, Value};
 pub use stage::{LayerRange, Stage, stage_ranges};
 pub use tensor::{TensorInfo, TensorType};

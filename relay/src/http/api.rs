@@ -81,24 +81,34 @@ fn swarm_json(state: &AppState) -> Value {
             })
         })
         .collect();
-    let multiaddrs: Vec<String> = state
-        .shared
-        .addrs()
-        .iter()
-        .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
-        .collect();
     let ice_servers: Vec<Value> = state
         .ice_servers
         .iter()
         .map(|url| json!({ "urls": [url] }))
         .collect();
     json!({
-        "swarm": { "id": state.swarm.id, "name": state.swarm.name },
-        "relay": { "peer_id": state.peer_id.to_string(), "multiaddrs": multiaddrs },
+        "swarm": swarm_name(state),
+        "relay": relay(state),
         "ice_servers": ice_servers,
         "models": models,
         "time": unix_ms(),
     })
+}
+
+/// `{"id","name"}`.
+pub(super) fn swarm_name(state: &AppState) -> Value {
+    json!({ "id": state.swarm.id, "name": state.swarm.name })
+}
+
+/// `{"peer_id","multiaddrs"}`.
+pub(super) fn relay(state: &AppState) -> Value {
+    let multiaddrs: Vec<String> = state
+        .shared
+        .addrs()
+        .iter()
+        .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
+        .collect();
+    json!({ "peer_id": state.peer_id.to_string(), "multiaddrs": multiaddrs })
 }
 
 /// Milliseconds since 1970: clients compare it with their own clock.

@@ -1,5 +1,4 @@
-//! `/models/{id}`: model files by their hash, whole, in part, or chunk by chunk, and their
-//! manifests.
+//! `/models/{id}`: model files by their hash, whole or in part, and their manifests.
 //! It does not list models (`api` does) and does not hash what it sends: readers check chunks.
 
 use std::{
@@ -65,29 +64,6 @@ pub async fn file(
         }
     };
     send(&state, &model, part, etag, &method).await
-}
-
-/// GET of one chunk by its hash.
-pub async fn chunk(
-    State(state): State<Arc<AppState>>,
-    Path((id, hash)): Path<(String, String)>,
-    method: Method,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let model = find(&state, &id)?;
-    let range = model
-        .chunk(&hash)
-        .ok_or_else(|| ApiError::not_found("no chunk of this model has that hash"))?;
-    let etag = quoted(&hash);
-    if headers.get(header::IF_NONE_MATCH) == Some(&etag) {
-        return Ok((StatusCode::NOT_MODIFIED, cache_headers(etag)).into_response());
-    }
-    let mut answer = send(&state, &model, Some(range), etag, &method).await?;
-    // To its reader the chunk is a thing of its own, not a part.
-    *answer.status_mut() = StatusCode::OK;
-    answer.headers_mut().remove(header::CONTENT_RANGE);
-    answer.headers_mut().remove(header::ACCEPT_RANGES);
-    Ok(answer)
 }
 
 /// GET of the manifest.
