@@ -1,6 +1,9 @@
 //! Lending: which layers, since when, and what is announced of it.
 //! It computes nothing: the worker does.
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
 use protocol::{
     Addresses, Backend, JobKind, LayerRange, Link, List, Offer, PeerId, Power, Stage, SwarmId, Terms, Work,
 };
@@ -17,6 +20,8 @@ const REPEAT_LARGE_MS: u64 = 20_000;
 const LARGE: usize = 64;
 /// It holds for this many repetitions: two may get lost.
 const REPETITIONS: u64 = 3;
+/// The compute worker keeps a cache for each stage that it holds: no part of one can be asked for.
+const WHOLE: bool = true;
 /// A newcomer that may choose its layers listens first, for as long as every other one needs to be
 /// heard.
 const LISTEN_MS: u64 = REPEAT_MS + 1_000;
@@ -110,8 +115,8 @@ impl Lending {
             && let Some(lend) = &self.lend
         {
             self.choose_at = None;
-            let coverage = peers.coverage(&lend.model.id, lend.model.layers, &desk.me, desk.now);
-            self.layers = choose_layers(&coverage, lend.most_layers);
+            let held = peers.held(&lend.model.id, &desk.me, desk.now);
+            self.layers = choose_layers(&held, lend.model.layers, lend.most_layers);
             self.load(worker, desk);
         }
         if self.repeat_at.is_some_and(|at| at <= desk.now) {
@@ -164,7 +169,6 @@ impl Lending {
         let mine_only = lend.terms == Terms::Mine;
         worker.room = Room {
             positions: lend.positions,
-            memory_bytes: lend.memory_bytes,
             mine_only,
         };
         if worker.hold(lend.model, Stage::of(layers, lend.model.layers), true, desk) {
@@ -184,7 +188,7 @@ impl Lending {
             us_per_token: us_per_token.max(1),
             sessions: worker.free_jobs(),
             positions: worker.free_positions(me),
-            whole: false,
+            whole: WHOLE,
         })
     }
 
@@ -222,24 +226,98 @@ impl Lending {
     }
 }
 
-/// The contiguous layers whose coverage is worst: of all windows of `most` layers the one whose
-/// sorted coverage is least (as Petals does), so that the slowest layer of the swarm gains most.
-/// Tokens per second for each layer in, a range out; `None` where there is nothing to choose.
-pub fn choose_layers(coverage: &[f32], most: u32) -> Option<LayerRange> {
-    let most = (most as usize).min(coverage.len());
-    let sorted = |first: usize| {
-        let mut window = coverage[first..first + most].to_vec();
-        window.sort_by(f32::total_cmp);
-        window
-    };
-    let compare = |a: &Vec<f32>, b: &Vec<f32>| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| a.total_cmp(b))
-            .find(|order| order.is_ne())
-            .unwrap_or(std::cmp::Ordering::Equal)
-    };
-    let windows = (0..=coverage.len() - most).map(|first| (first, sorted(first)));
-    let (first, _) = windows.min_by(|(_, a), (_, b)| compare(a, b))?;
-    LayerRange::new(first as u32, (first + most) as u32).ok()
+/// The contiguous layers, at most `most` of `layers`, that a newcomer serves best: those whose
+/// coverage is worst, so that the slowest layer of the swarm gains most (as Petals does). `held` is
+/// what others hold, in tokens per second. Ranges are asked for whole, so a choice begins and ends
+/// where others' do, as far as it can: else no route could use both. `None` where there is nothing
+/// to choose.
+pub fn choose_layers(held: &[(LayerRange, f32)], layers: u32, most: u32) -> Option<LayerRange> {
+    let mut coverage = vec![0.0; layers as usize];
+    let mut bounds = BTreeSet::from([0, layers]);
+    for (range, tokens_per_s) in held {
+        let (first, end) = (range.first().min(layers), range.end().min(layers));
+        coverage[first as usize..end as usize]
+            .iter_mut()
+            .for_each(|layer| *layer += tokens_per_s);
+        bounds.extend([first, end]);
+    }
+    let windows = bounds.iter().flat_map(|first| {
+        let far = first.saturating_add(most).min(layers);
+        let ends = bounds
+            .range(first + 1..)
+            .take_while(move |end| **end <= far)
+            .copied();
+        ends.chain([far])
+            .filter_map(|end| LayerRange::new(*first, end).ok())
+    });
+    windows.min_by(|a, b| compare(&sorted(&coverage, *a), &sorted(&coverage, *b)))
+}
+
+fn sorted(coverage: &[f32], window: LayerRange) -> Vec<f32> {
+    let mut window = coverage[window.first() as usize..window.end() as usize].to_vec();
+    window.sort_by(f32::total_cmp);
+    window
+}
+
+/// Worse coverage first; of two that are equal as far as they go, the longer one.
+fn compare(a: &[f32], b: &[f32]) -> Ordering {
+    let differs = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| a.total_cmp(b))
+        .find(|order| order.is_ne());
+    differs.unwrap_or(b.len().cmp(&a.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[track_caller]
+    fn check(held: &[(u32, u32, f32)], layers: u32, most: u32, expect: (u32, u32)) {
+        let range = |(first, end): (u32, u32)| LayerRange::new(first, end).unwrap();
+        let held: Vec<_> = held
+            .iter()
+            .map(|(first, end, speed)| (range((*first, *end)), *speed))
+            .collect();
+        assert_eq!(choose_layers(&held, layers, most), Some(range(expect)));
+    }
+
+    #[test]
+    fn a_newcomer_takes_what_the_swarm_lacks_most() {
+        check(&[], 5, 9, (0, 5));
+        check(&[], 5, 3, (0, 3));
+        check(&[(0, 3, 10.0)], 5, 3, (3, 5));
+        check(&[(0, 3, 10.0), (3, 6, 9.0)], 9, 3, (6, 9));
+        check(&[(0, 4, 10.0), (4, 8, 5.0)], 8, 4, (4, 8));
+        check(&[(0, 4, 1.0), (4, 8, 5.0), (0, 4, 1.0)], 8, 4, (0, 4));
+        check(&[(0, 4, 10.0), (4, 8, 5.0)], 8, 8, (0, 8));
+    }
+
+    #[test]
+    fn nobody_chooses_anything_of_nothing() {
+        assert_eq!(choose_layers(&[], 0, 3), None);
+        assert_eq!(choose_layers(&[], 3, 0), None);
+    }
+
+    #[test]
+    fn whoever_comes_raises_the_lowest_coverage_or_fills_a_gap_and_routes_exist_in_the_end() {
+        for layers in 1..=12 {
+            for most in 1..=layers {
+                let mut held: Vec<(LayerRange, f32)> = Vec::new();
+                let lowest = |held: &[(LayerRange, f32)]| {
+                    let of = |layer| held.iter().filter(|(range, _)| range.contains(layer)).count();
+                    (0..layers).map(of).min().unwrap()
+                };
+                let needed = layers.div_ceil(most);
+                for round in 1..=3 {
+                    for _ in 0..needed {
+                        held.push((choose_layers(&held, layers, most).unwrap(), 1.0));
+                    }
+                    assert!(lowest(&held) >= round, "{layers} layers, {most} each: {held:?}");
+                }
+            }
+        }
+    }
 }

@@ -203,22 +203,16 @@ impl Peers {
         (candidates, delays)
     }
 
-    /// How much is computed per second for each layer of a model, all peers but one together.
-    pub(crate) fn coverage(&self, model: &ModelId, layers: u32, but: &PeerId, now: Now) -> Vec<f32> {
-        let mut coverage = vec![0.0; layers as usize];
-        for (_, peer) in self.table.iter().filter(|(id, _)| *id != but) {
-            let Some((_, work)) = peer.works(model, now) else {
-                continue;
-            };
-            let LayerSpan(first, end) = span(work.layers, layers);
-            for layer in &mut coverage[first..end] {
-                *layer += 1_000_000.0 / work.us_per_token.max(1) as f32;
-            }
-        }
-        coverage
+    /// What all peers but one hold of a model, and how many tokens per second they compute.
+    pub(crate) fn held(&self, model: &ModelId, but: &PeerId, now: Now) -> Vec<(LayerRange, f32)> {
+        let others = self.table.iter().filter(|(id, _)| *id != but);
+        let works = others.filter_map(|(_, peer)| peer.works(model, now));
+        works
+            .map(|(_, work)| (work.layers, 1_000_000.0 / work.us_per_token.max(1) as f32))
+            .collect()
     }
 
-    /// When something that is known now will no longer hold.
+    /// Drops what no longer holds.
     pub(crate) fn forget_old(&mut self, now: Now) {
         for peer in self.table.values_mut() {
             if peer.expires <= now {
@@ -314,11 +308,4 @@ impl Peer {
         } + if offer.background { 4 } else { 0 };
         said.max(self.us_per_layer.unwrap_or(0)).saturating_mul(tired) / 2
     }
-}
-
-struct LayerSpan(usize, usize);
-
-fn span(range: LayerRange, layers: u32) -> LayerSpan {
-    let end = range.end().min(layers);
-    LayerSpan(range.first().min(end) as usize, end as usize)
 }

@@ -262,7 +262,7 @@ impl Request {
             candidates.push(Candidate {
                 peer: me.clone(),
                 layers,
-                whole: false,
+                whole: true,
                 us_per_layer: 0,
                 distrust: 0,
             });
@@ -270,7 +270,7 @@ impl Request {
             candidates.push(Candidate {
                 peer: me.clone(),
                 layers,
-                whole: false,
+                whole: true,
                 us_per_layer,
                 distrust: 0,
             });

@@ -48,8 +48,8 @@ pub(crate) enum HeldState {
 /// The bounds that the user set for strangers.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Room {
+    /// All sessions together: bounds the caches and, with them, the outputs that are kept.
     pub(crate) positions: u32,
-    pub(crate) memory_bytes: u64,
     /// Only peers of the same owner may ask.
     pub(crate) mine_only: bool,
 }
@@ -81,16 +81,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Makes a stage ready. Answers whether it is already.
     pub(crate) fn hold(&mut self, model: ModelSpec, stage: Stage, lent: bool, desk: &mut Desk) -> bool {
-        // What is lent is announced, so it must be exactly this; the user's own requests are
-        // content with a part of something larger.
-        let fits = |held: &Held| {
-            if lent {
-                held.is(&model.id, &stage)
-            } else {
-                held.covers(&model.id, &stage)
-            }
-        };
-        if let Some(held) = self.held.iter_mut().find(|held| fits(held)) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.is(&model.id, &stage)) {
             held.lent |= lent;
             return matches!(held.state, HeldState::Ready { .. });
         }
@@ -292,7 +283,7 @@ impl Worker {
                 let held = self.held.remove(at);
                 for key in self.keys(|_| true) {
                     let on_it = self.jobs.get(&key).is_some_and(|job| {
-                        held.covers(&job.open.model, &job.open.stage) && self.held_for(&job.open).is_none()
+                        held.is(&job.open.model, &job.open.stage) && self.held_for(&job.open).is_none()
                     });
                     if on_it {
                         self.refuse(&key, Refusal::Model, "the layers could not be loaded", desk);
@@ -420,30 +411,18 @@ impl Worker {
         if open.max_positions > self.free_positions(&desk.me) {
             return Err((Refusal::Busy, "no room for so many positions just now"));
         }
-        let row = open.wire.row_bytes(model.d_model) as u64;
-        let kept: u64 = self
-            .jobs
-            .values()
-            .map(|job| u64::from(job.open.max_positions) * row)
-            .sum::<u64>()
-            + u64::from(open.max_positions) * row;
-        if kept > self.room.memory_bytes {
-            return Err((Refusal::Busy, "no memory for so many positions just now"));
-        }
         Ok(model)
     }
 
     fn held_for(&self, open: &Open) -> Option<&Held> {
-        self.held
-            .iter()
-            .find(|held| held.covers(&open.model, &open.stage))
+        self.held.iter().find(|held| held.is(&open.model, &open.stage))
     }
 
     /// Asks for the caches of jobs whose stage is ready.
     fn reserve(&mut self, desk: &mut Desk) {
         for (key, job) in &self.jobs {
             let ready = self.held.iter().any(|held| {
-                held.covers(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
+                held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
             });
             if job.ready || !ready || self.opening.values().any(|opening| opening == key) {
                 continue;
@@ -466,7 +445,7 @@ impl Worker {
             return self.refuse(key, Refusal::WontFit, "no room for so many positions", desk);
         }
         let us_per_token = self.held.iter().find_map(|held| match held.state {
-            HeldState::Ready { us_per_token } if held.covers(&job.open.model, &job.open.stage) => {
+            HeldState::Ready { us_per_token } if held.is(&job.open.model, &job.open.stage) => {
                 Some(us_per_token)
             }
             _ => None,
@@ -523,12 +502,8 @@ impl Worker {
 
     fn drop_unused(&mut self, desk: &mut Desk) {
         let jobs = &self.jobs;
-        let used = |held: &Held| {
-            held.lent
-                || jobs
-                    .values()
-                    .any(|job| held.covers(&job.open.model, &job.open.stage))
-        };
+        let used =
+            |held: &Held| held.lent || jobs.values().any(|job| held.is(&job.open.model, &job.open.stage));
         for held in self.held.iter().filter(|held| !used(held)) {
             desk.effect(Effect::Compute(Compute::Unload {
                 model: held.model.id,
@@ -546,11 +521,5 @@ impl Worker {
 impl Held {
     fn is(&self, model: &ModelId, stage: &Stage) -> bool {
         self.model.id == *model && self.stage == *stage
-    }
-
-    fn covers(&self, model: &ModelId, stage: &Stage) -> bool {
-        self.model.id == *model
-            && self.stage.layers.first() <= stage.layers.first()
-            && stage.layers.end() <= self.stage.layers.end()
     }
 }

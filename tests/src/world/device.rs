@@ -91,11 +91,10 @@ impl Device {
                 stage,
                 max_positions,
             } => {
-                let here = self.loaded.iter().any(|(id, loaded)| {
-                    *id == model
-                        && loaded.layers.first() <= stage.layers.first()
-                        && stage.layers.end() <= loaded.layers.end()
-                });
+                let here = self
+                    .loaded
+                    .iter()
+                    .any(|(id, loaded)| *id == model && *loaded == stage);
                 assert!(here, "a cache for a stage that was not loaded");
                 let cache = Cache {
                     stage,
