@@ -16,6 +16,8 @@ const MAX_PAIRS: usize = 1_024;
 /// A peer that failed is left alone for this long, twice as long after each further time.
 const AVOID_MS: u64 = 15_000;
 const MAX_AVOID_MS: u64 = 600_000;
+/// A pair that could not connect is tried again after this where there is no other way.
+const RETRY_PAIR_MS: u64 = 3_000;
 /// The way to a peer that nobody measured.
 const UNKNOWN_ONE_WAY_US: u64 = 40_000;
 /// A link said to be this long does not exist.
@@ -34,6 +36,8 @@ pub(crate) struct Peers {
 #[derive(Clone, Copy, Debug)]
 struct Pair {
     avoid_until: Now,
+    /// Where there is no other way it is tried again from then on.
+    retry_from: Now,
     times: u32,
 }
 
@@ -57,7 +61,7 @@ struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Whom {
     pub(crate) mine_only: bool,
-    /// Also those that failed lately, if they have announced themselves since.
+    /// For want of others also those that failed lately, if they have announced themselves since.
     pub(crate) failed_too: bool,
 }
 
@@ -140,11 +144,10 @@ impl Peers {
             self.pairs.retain(|_, pair| pair.avoid_until > now);
         }
         if self.pairs.len() < MAX_PAIRS || self.pairs.contains_key(&key) {
-            let pair = self.pairs.entry(key).or_insert(Pair {
-                avoid_until: now,
-                times: 0,
-            });
-            pair.avoid_until = now.plus_ms((wait_ms << pair.times.min(6)).min(MAX_AVOID_MS));
+            let none = Pair { avoid_until: now, retry_from: now, times: 0 };
+            let pair = self.pairs.entry(key).or_insert(none);
+            let longer = |ms: u64| now.plus_ms((ms << pair.times.min(6)).min(MAX_AVOID_MS));
+            (pair.avoid_until, pair.retry_from) = (longer(wait_ms), longer(RETRY_PAIR_MS));
             pair.times = pair.times.saturating_add(1);
         }
     }
@@ -196,7 +199,8 @@ impl Peers {
             });
         }
         for ((a, b), pair) in &self.pairs {
-            if pair.avoid_until > now {
+            let until = if whom.failed_too { pair.retry_from } else { pair.avoid_until };
+            if until > now {
                 delays.set(a, b, None);
             }
         }
