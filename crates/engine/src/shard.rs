@@ -247,7 +247,7 @@ impl Shard {
                 Input::Hidden { wire, bytes } => {
                     let row = wire.row_bytes(self.config.d_model as usize);
                     let bytes = &bytes[chunk.start * row..chunk.end * row];
-                    wire.decode(bytes, self.config.d_model as usize, &mut self.hidden)?;
+                    wire.decode(bytes, self.config.d_model as usize, &mut self.hidden);
                 }
             }
             // Lowered before the first row is overwritten: a failure below must not leave a cache
@@ -279,14 +279,8 @@ impl Shard {
                 tokens.len()
             }
             Input::Hidden { wire, bytes } => {
-                let row = wire.row_bytes(self.config.d_model as usize);
-                if !bytes.len().is_multiple_of(row) {
-                    return Err(EngineError::Wire(format!(
-                        "{} bytes are no whole rows of {row}",
-                        bytes.len()
-                    )));
-                }
-                bytes.len() / row
+                wire.check(bytes, self.config.d_model as usize)?;
+                bytes.len() / wire.row_bytes(self.config.d_model as usize)
             }
         };
         if rows == 0 {

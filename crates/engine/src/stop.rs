@@ -98,7 +98,7 @@ mod tests {
             &["Hi", "", "", "", ""],
             true,
         );
-        check(&["</s>"], &["Hi<", "/b", "ye"], &["Hi", "", "</bye", ""], false);
+        check(&["</s>"], &["Hi<", "/b", "ye"], &["Hi", "</b", "ye", ""], false);
         check(&["</s>"], &["a</"], &["a", "</"], false);
         check(
             &["\n\n", "\nUser:"],

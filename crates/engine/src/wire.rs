@@ -49,12 +49,12 @@ impl WireType {
         }
     }
 
-    /// Reads rows of `d_model` values, which must be finite, into `out` (replacing what it held).
+    /// Whether these are whole rows of finite values.
     ///
     /// # Errors
     /// [`EngineError::Wire`] when the bytes are no whole rows or hold an infinity or NaN, which
     /// would poison the cache of everything behind it.
-    pub fn decode(self, bytes: &[u8], d_model: usize, out: &mut Vec<f32>) -> Result<(), EngineError> {
+    pub fn check(self, bytes: &[u8], d_model: usize) -> Result<(), EngineError> {
         let row_bytes = self.row_bytes(d_model);
         if row_bytes == 0 || !bytes.len().is_multiple_of(row_bytes) {
             return Err(EngineError::Wire(format!(
@@ -62,8 +62,21 @@ impl WireType {
                 bytes.len()
             )));
         }
+        let mut values = Vec::new();
+        for (row, bytes) in bytes.chunks_exact(row_bytes).enumerate() {
+            self.decode(bytes, d_model, &mut values);
+            if let Some(value) = values.iter().position(|x| !x.is_finite()) {
+                return Err(EngineError::Wire(format!(
+                    "value {value} of row {row} is not finite"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads whole rows of `d_model` values into `out`, replacing what it held.
+    pub fn decode(self, bytes: &[u8], d_model: usize, out: &mut Vec<f32>) {
         out.clear();
-        out.reserve(bytes.len() / row_bytes * d_model);
         match self {
             WireType::F32 => out.extend(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b))),
             WireType::F16 => out.extend(
@@ -74,21 +87,17 @@ impl WireType {
                     .map(|b| f16::from_le_bytes(*b).to_f32()),
             ),
             WireType::Q8 => {
-                for row in bytes.chunks_exact(row_bytes) {
-                    for block in row.chunks(2 + Q8_BLOCK) {
-                        let scale = f16::from_le_bytes([block[0], block[1]]).to_f32();
-                        out.extend(block[2..].iter().map(|b| scale * f32::from(b.cast_signed())));
-                    }
+                let blocks = bytes
+                    .chunks_exact(self.row_bytes(d_model))
+                    .flat_map(|row| row.chunks(2 + Q8_BLOCK));
+                for block in blocks {
+                    let Some((scale, quants)) = block.split_first_chunk::<2>() else {
+                        continue;
+                    };
+                    let scale = f16::from_le_bytes(*scale).to_f32();
+                    out.extend(quants.iter().map(|b| scale * f32::from(b.cast_signed())));
                 }
             }
-        }
-        match out.iter().position(|x| !x.is_finite()) {
-            Some(at) => Err(EngineError::Wire(format!(
-                "value {} of row {} is not finite",
-                at % d_model,
-                at / d_model
-            ))),
-            None => Ok(()),
         }
     }
 }
@@ -130,7 +139,8 @@ mod tests {
         let (mut bytes, mut back) = (Vec::new(), Vec::new());
         wire.encode(rows, 72, &mut bytes);
         assert_eq!(bytes.len(), rows.len() / 72 * wire.row_bytes(72));
-        wire.decode(&bytes, 72, &mut back).unwrap();
+        wire.check(&bytes, 72).unwrap();
+        wire.decode(&bytes, 72, &mut back);
         back
     }
 
@@ -167,18 +177,23 @@ mod tests {
 
     #[test]
     fn torn_rows_and_numbers_that_are_none_are_refused() {
-        let mut out = Vec::new();
-        assert!(WireType::F32.decode(&[0; 71 * 4], 72, &mut out).is_err());
+        assert!(WireType::F32.check(&[0; 71 * 4], 72).is_err());
         let nan: Vec<u8> = [f32::NAN; 72].iter().flat_map(|x| x.to_le_bytes()).collect();
         assert!(
             WireType::F32
-                .decode(&nan, 72, &mut out)
+                .check(&nan, 72)
                 .unwrap_err()
                 .to_string()
                 .contains("value 0 of row 0")
         );
         let mut q8 = vec![1u8; WireType::Q8.row_bytes(72)];
         q8[34..36].copy_from_slice(&f16::INFINITY.to_le_bytes());
-        assert!(WireType::Q8.decode(&q8, 72, &mut out).is_err());
+        assert!(
+            WireType::Q8
+                .check(&q8, 72)
+                .unwrap_err()
+                .to_string()
+                .contains("value 32 of row 0")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What the examples share: a model file as a source of weights, and an error to end with.
 //! Does not hold anything of the engine itself.
-#![allow(dead_code)] // each example uses a part
+#![allow(dead_code, clippy::print_stderr)] // each user takes a part
 
 use std::fmt;
 use std::fs::File;
@@ -70,4 +70,16 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
         }
         std::thread::yield_now();
     }
+}
+
+/// A shared test file, if it is there: under `MANYHANDS_SHARED`, else beside the workspace.
+pub(crate) fn shared(name: &str) -> Option<String> {
+    let folder = std::env::var("MANYHANDS_SHARED")
+        .unwrap_or_else(|_| format!("{}/../../../shared", env!("CARGO_MANIFEST_DIR")));
+    let path = format!("{folder}/{name}");
+    if !std::path::Path::new(&path).exists() {
+        eprintln!("skipped: {path} is not there");
+        return None;
+    }
+    Some(path)
 }

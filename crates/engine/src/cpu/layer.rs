@@ -7,6 +7,7 @@ use super::attention::{Heads, attend};
 use super::cache::LayerCache;
 use super::matrix::Matrix;
 use super::ops::{add, rms_norm, rms_norm_in_place, silu_mul};
+use super::quant::Workspace;
 use crate::EngineError;
 use crate::rope::RopeTable;
 use crate::weights::{WeightSource, matrix, optional_vector, vector};
@@ -43,6 +44,7 @@ pub(crate) struct Scratch {
     gate: Vec<f32>,
     up: Vec<f32>,
     scores: Vec<f32>,
+    workspace: Workspace,
 }
 
 impl Layer {
@@ -114,9 +116,9 @@ impl Layer {
         let query = sized(&mut s.query, n * q_width); // (n, n_heads, head_dim)
         let key = sized(&mut s.key, n * kv_width); // (n, n_kv_heads, head_dim)
         let value = sized(&mut s.value, n * kv_width); // (n, n_kv_heads, head_dim)
-        self.query.apply(normed, query)?;
-        self.key.apply(normed, key)?;
-        self.value.apply(normed, value)?;
+        self.query.apply(normed, query, &mut s.workspace)?;
+        self.key.apply(normed, key, &mut s.workspace)?;
+        self.value.apply(normed, value, &mut s.workspace)?;
         if let Some(weight) = &self.query_norm {
             rms_norm_in_place(query, weight, eps);
         }
@@ -143,24 +145,24 @@ impl Layer {
             attend(heads, cache, capacity, position, query, &mut s.scores, attended);
         }
         let projected = sized(&mut s.projected, hidden.len()); // (n, d_model)
-        self.attention_out.apply(attended, projected)?;
+        self.attention_out.apply(attended, projected, &mut s.workspace)?;
         add(hidden, projected);
 
         rms_norm(hidden, &self.ffn_norm, eps, normed);
         let gate = sized(&mut s.gate, n * self.gate.rows()); // (n, d_ffn)
         let up = sized(&mut s.up, n * self.up.rows()); // (n, d_ffn)
-        self.gate.multiply(normed, gate)?;
-        self.up.multiply(normed, up)?;
+        self.gate.multiply(normed, gate, &mut s.workspace)?;
+        self.up.multiply(normed, up, &mut s.workspace)?;
         silu_mul(gate, up);
-        self.down.multiply(gate, projected)?;
+        self.down.multiply(gate, projected, &mut s.workspace)?;
         add(hidden, projected);
         Ok(())
     }
 }
 
 impl Projection {
-    fn apply(&self, x: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
-        self.weight.multiply(x, out)?;
+    fn apply(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) -> Result<(), EngineError> {
+        self.weight.multiply(x, out, workspace)?;
         if let Some(bias) = &self.bias {
             out.chunks_exact_mut(bias.len()).for_each(|row| add(row, bias));
         }

@@ -11,6 +11,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
 use super::ops::dot;
+use super::quant::{Blocks, Workspace};
 use crate::EngineError;
 
 /// `rows` × `cols` weights; `cols` is the length of the vectors it multiplies.
@@ -24,7 +25,9 @@ enum Weights {
     F32(Vec<f32>),
     F16(Vec<f16>),
     BF16(Vec<bf16>),
-    Blocks(Box<dyn QuantizedType>),
+    Blocks(Blocks),
+    /// The rarer formats.
+    Candle(Box<dyn QuantizedType>),
 }
 
 impl Matrix {
@@ -67,7 +70,8 @@ impl Matrix {
                     .map(|b| bf16::from_le_bytes(*b))
                     .collect(),
             ),
-            quantised => Weights::Blocks(blocks(quantised, bytes)),
+            known if Blocks::knows(known) => Weights::Blocks(Blocks::new(known, rows, cols, bytes)),
+            other => Weights::Candle(candle_blocks(other, bytes)),
         };
         Ok(Matrix { rows, cols, weights })
     }
@@ -78,7 +82,12 @@ impl Matrix {
     }
 
     /// out (n, rows) = x (n, cols) · selfᵀ.
-    pub(crate) fn multiply(&self, x: &[f32], out: &mut [f32]) -> Result<(), EngineError> {
+    pub(crate) fn multiply(
+        &self,
+        x: &[f32],
+        out: &mut [f32],
+        workspace: &mut Workspace,
+    ) -> Result<(), EngineError> {
         let n = x.len() / self.cols;
         debug_assert_eq!(out.len(), n * self.rows);
         match &self.weights {
@@ -101,9 +110,12 @@ impl Matrix {
                     self.multiply_row(index, &row, x, out);
                 }
             }
-            Weights::Blocks(blocks) => blocks
-                .matmul_t((n, self.cols, self.rows), x, out)
-                .map_err(candle_error)?,
+            Weights::Blocks(blocks) => blocks.multiply(x, out, workspace),
+            Weights::Candle(blocks) => {
+                blocks
+                    .matmul_t((n, self.cols, self.rows), x, out)
+                    .map_err(candle_error)?;
+            }
         }
         Ok(())
     }
@@ -115,7 +127,8 @@ impl Matrix {
             Weights::F32(weights) => out.copy_from_slice(&weights[range]),
             Weights::F16(weights) => weights[range].convert_to_f32_slice(out),
             Weights::BF16(weights) => weights[range].convert_to_f32_slice(out),
-            Weights::Blocks(blocks) => match blocks
+            Weights::Blocks(blocks) => blocks.row(index, out),
+            Weights::Candle(blocks) => match blocks
                 .embedding(&[index as u32], self.rows, self.cols)
                 .map_err(candle_error)?
             {
@@ -135,7 +148,7 @@ impl Matrix {
 
 /// candle reads blocks in place and panics unless they lie on an even address, which a slice of
 /// bytes does not promise.
-fn blocks(ty: TensorType, bytes: &[u8]) -> Box<dyn QuantizedType> {
+fn candle_blocks(ty: TensorType, bytes: &[u8]) -> Box<dyn QuantizedType> {
     if bytes.as_ptr() as usize % align_of::<u16>() == 0 {
         return candle_type(ty).from_data(bytes.into());
     }

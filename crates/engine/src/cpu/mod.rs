@@ -1,4 +1,4 @@
-//! The CPU back end: candle's quantised blocks for the weights, own loops for everything else.
+//! The CPU back end: quantised products, and plain loops for everything else, on one thread.
 //! Does not know sessions; the shard checks positions before anything comes here.
 
 pub(crate) mod attention;
@@ -6,6 +6,8 @@ pub(crate) mod cache;
 pub(crate) mod layer;
 pub(crate) mod matrix;
 pub(crate) mod ops;
+mod quant;
+mod simd;
 
 use gguf::{Config, Header, Stage};
 
@@ -15,6 +17,7 @@ use crate::weights::{WeightSource, matrix, optional_vector, vector};
 use cache::KvCache;
 use layer::{Layer, Scratch, kv_width};
 use matrix::Matrix;
+use quant::Workspace;
 
 /// A stage's weights, ready to compute.
 pub(crate) struct CpuStage {
@@ -26,6 +29,7 @@ pub(crate) struct CpuStage {
     rope: RopeTable,
     scratch: Scratch,
     normed: Vec<f32>,
+    workspace: Workspace,
 }
 
 struct Head {
@@ -71,6 +75,7 @@ impl CpuStage {
             rope,
             scratch: Scratch::default(),
             normed: Vec::new(),
+            workspace: Workspace::default(),
         })
     }
 
@@ -130,6 +135,6 @@ impl CpuStage {
             start + hidden.len() / self.config.d_model as usize * output.rows(),
             0.0,
         );
-        output.multiply(&self.normed, &mut logits[start..])
+        output.multiply(&self.normed, &mut logits[start..], &mut self.workspace)
     }
 }

@@ -8,12 +8,11 @@ mod clock;
 mod json;
 mod python;
 
-use std::collections::BTreeMap;
 use std::io;
 
 use gguf::Header;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Value};
+use minijinja::{Environment, Error, ErrorKind, Value, context};
 
 use crate::EngineError;
 use crate::tokenizer::Tokenizer;
@@ -110,28 +109,21 @@ impl ChatTemplate {
     ) -> Result<String, EngineError> {
         let messages: Vec<Value> = messages
             .iter()
-            .map(|message| {
-                [("role", &message.role), ("content", &message.content)]
-                    .into_iter()
-                    .collect()
-            })
+            .map(|message| context! { role => &message.role, content => &message.content })
             .collect();
-        let context = BTreeMap::from([
-            ("messages", Value::from(messages)),
-            ("add_generation_prompt", Value::from(add_generation_prompt)),
-            ("bos_token", Value::from(self.bos.as_str())),
-            ("eos_token", Value::from(self.eos.as_str())),
-            ("tools", Value::from(())),
-            ("documents", Value::from(())),
-            (
-                "strftime_now",
-                Value::from_function(move |format: String| clock::strftime(&format, now_s)),
-            ),
-        ]);
+        let context = context! {
+            messages,
+            add_generation_prompt,
+            bos_token => &self.bos,
+            eos_token => &self.eos,
+            tools => (),
+            documents => (),
+            strftime_now => Value::from_function(move |format: String| clock::strftime(&format, now_s)),
+        };
         let mut prompt = Bounded(Vec::new());
         let template = self.environment.get_template(NAME).map_err(failed)?;
         template
-            .render_captured_to(Value::from_iter(context), &mut prompt)
+            .render_captured_to(context, &mut prompt)
             .map_err(failed)?;
         String::from_utf8(prompt.0).map_err(|_| EngineError::Template("the prompt is not UTF-8".into()))
     }

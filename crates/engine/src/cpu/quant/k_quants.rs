@@ -1,0 +1,186 @@
+//! The formats of 256 weights with scales inside: `Q4_K`, `Q5_K` and `Q6_K`.
+//! Does not copy their blocks: they are read as they lie in the file.
+
+use super::{Format, from_f16};
+use crate::cpu::simd::{Int, and, load, or, shift_left, shift_right, splat_u16};
+
+/// w = d·s·q − dmin·m with 4-bit q, and 6-bit s and m for each 32.
+///
+/// f16 d, f16 dmin, 12 bytes of s and m, 128 bytes of q.
+pub(super) struct Q4K;
+
+/// The same with a fifth bit of q: 32 bytes of them before the others.
+pub(super) struct Q5K;
+
+/// w = d·s·(q − 32) with 6-bit q, and 8-bit signed s for each 16.
+///
+/// 128 bytes of the lower 4 bits, 64 of the upper 2, 16 s, f16 d.
+pub(super) struct Q6K;
+
+impl Format for Q4K {
+    type Block = [u8; 144];
+    const CHUNKS: usize = 8;
+    const GROUPS: usize = 1;
+    const OFFSETS: bool = true;
+
+    fn blocks(bytes: &[u8]) -> &[[u8; 144]] {
+        bytes.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn parameters(_: &[u16], blocks: &[[u8; 144]], scales: &mut [f32], offsets: &mut [f32]) {
+        for ((block, scales), offsets) in blocks
+            .iter()
+            .zip(scales.as_chunks_mut().0)
+            .zip(offsets.as_chunks_mut().0)
+        {
+            scales_and_mins(block, scales, offsets);
+        }
+    }
+
+    #[inline(always)]
+    fn quants(block: &[u8; 144], chunk: usize) -> [Int; 4] {
+        let at = 16 + chunk / 2 * 32;
+        let (first, second) = (
+            nibbles(sixteen(block, at), chunk % 2),
+            nibbles(sixteen(block, at + 16), chunk % 2),
+        );
+        [even(first), odd(first), even(second), odd(second)]
+    }
+}
+
+impl Format for Q5K {
+    type Block = [u8; 176];
+    const CHUNKS: usize = 8;
+    const GROUPS: usize = 1;
+    const OFFSETS: bool = true;
+
+    fn blocks(bytes: &[u8]) -> &[[u8; 176]] {
+        bytes.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn parameters(_: &[u16], blocks: &[[u8; 176]], scales: &mut [f32], offsets: &mut [f32]) {
+        for ((block, scales), offsets) in blocks
+            .iter()
+            .zip(scales.as_chunks_mut().0)
+            .zip(offsets.as_chunks_mut().0)
+        {
+            scales_and_mins(block, scales, offsets);
+        }
+    }
+
+    #[inline(always)]
+    fn quants(block: &[u8; 176], chunk: usize) -> [Int; 4] {
+        let at = 48 + chunk / 2 * 32;
+        let part = |half: usize| {
+            let low = nibbles(sixteen(block, at + 16 * half), chunk % 2);
+            let high = sixteen(block, 16 + 16 * half);
+            // Bit `chunk` of each byte becomes bit 4.
+            let high = match chunk {
+                0 => shift_left::<4>(high),
+                1 => shift_left::<3>(high),
+                2 => shift_left::<2>(high),
+                3 => shift_left::<1>(high),
+                4 => high,
+                5 => shift_right::<1>(high),
+                6 => shift_right::<2>(high),
+                _ => shift_right::<3>(high),
+            };
+            or(low, and(high, splat_u16(0x1010)))
+        };
+        let (first, second) = (part(0), part(1));
+        [even(first), odd(first), even(second), odd(second)]
+    }
+}
+
+impl Format for Q6K {
+    type Block = [u8; 210];
+    const CHUNKS: usize = 8;
+    const GROUPS: usize = 2;
+    const OFFSETS: bool = true;
+
+    fn blocks(bytes: &[u8]) -> &[[u8; 210]] {
+        bytes.as_chunks().0
+    }
+
+    #[inline(always)]
+    fn parameters(_: &[u16], blocks: &[[u8; 210]], scales: &mut [f32], offsets: &mut [f32]) {
+        for ((block, scales), offsets) in blocks
+            .iter()
+            .zip(scales.as_chunks_mut::<16>().0)
+            .zip(offsets.as_chunks_mut::<16>().0)
+        {
+            let d = from_f16(u16::from_le_bytes([block[208], block[209]]));
+            for ((s, scale), offset) in block[192..208].iter().zip(scales).zip(offsets) {
+                *scale = d * f32::from(s.cast_signed());
+                *offset = -32.0 * *scale;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn quants(block: &[u8; 210], chunk: usize) -> [Int; 4] {
+        let (half, quarter) = (chunk / 4, chunk % 4);
+        let part = |sixteenth: usize| {
+            let low = nibbles(
+                sixteen(block, 64 * half + 32 * (quarter % 2) + 16 * sixteenth),
+                quarter / 2,
+            );
+            let high = sixteen(block, 128 + 32 * half + 16 * sixteenth);
+            // Bits 2·quarter and 2·quarter + 1 of each byte become bits 4 and 5.
+            let high = match quarter {
+                0 => shift_left::<4>(high),
+                1 => shift_left::<2>(high),
+                2 => high,
+                _ => shift_right::<2>(high),
+            };
+            or(low, and(high, splat_u16(0x3030)))
+        };
+        let (first, second) = (part(0), part(1));
+        [even(first), odd(first), even(second), odd(second)]
+    }
+}
+
+/// The eight scales d·s and offsets −dmin·m at the head of a `Q4_K` or `Q5_K` block.
+///
+/// The 6-bit numbers lie in 12 bytes: s₀…s₃ and m₀…m₃ in the low six bits of the first eight, whose
+/// upper two bits complete s₄…s₇ and m₄…m₇, the low and high nibbles of the last four.
+#[inline(always)]
+fn scales_and_mins<const BYTES: usize>(block: &[u8; BYTES], scales: &mut [f32; 8], offsets: &mut [f32; 8]) {
+    let half = |at: usize| from_f16(u16::from_le_bytes([block[at], block[at + 1]]));
+    let word = |at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let (d, dmin) = (half(0), half(2));
+    let (a, b, c) = (word(4), word(8), word(12));
+    let six = 0x3f3f_3f3f;
+    let s = [a & six, (c & 0x0f0f_0f0f) | ((a >> 2) & 0x3030_3030)];
+    let m = [b & six, ((c >> 4) & 0x0f0f_0f0f) | ((b >> 2) & 0x3030_3030)];
+    for i in 0..8 {
+        scales[i] = d * (s[i / 4] >> (8 * (i % 4)) & 0xff) as f32;
+        offsets[i] = -dmin * (m[i / 4] >> (8 * (i % 4)) & 0xff) as f32;
+    }
+}
+
+#[inline(always)]
+fn sixteen<const BYTES: usize>(block: &[u8; BYTES], at: usize) -> Int {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&block[at..at + 16]);
+    load(&bytes)
+}
+
+/// The low or high nibble of each byte.
+#[inline(always)]
+fn nibbles(bytes: Int, high: usize) -> Int {
+    let bytes = if high == 0 { bytes } else { shift_right::<4>(bytes) };
+    and(bytes, splat_u16(0x0f0f))
+}
+
+#[inline(always)]
+fn even(bytes: Int) -> Int {
+    and(bytes, splat_u16(0x00ff))
+}
+
+#[inline(always)]
+fn odd(bytes: Int) -> Int {
+    shift_right::<8>(bytes)
+}
