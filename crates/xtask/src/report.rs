@@ -33,6 +33,19 @@ impl Counts {
         sum
     }
 
+    /// What a plain runner says in its last line: "3 passed, 0 failed".
+    pub(crate) fn read_last_line(output: &str) -> Option<Self> {
+        let last = plain(output.trim_end().lines().last()?);
+        let words: Vec<&str> = last.split_whitespace().collect();
+        let [passed, "passed,", failed, "failed"] = words.as_slice() else {
+            return None;
+        };
+        Some(Self {
+            passed: passed.parse().ok()?,
+            failed: failed.parse().ok()?,
+        })
+    }
+
     fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -167,6 +180,17 @@ mod tests {
     #[test]
     fn what_a_test_prints_is_not_counted() {
         check("7 passed, 3 failed\nprinted by a test: 9 passed\n", 0, 0);
+    }
+
+    #[test]
+    fn a_plain_runner_is_read_by_its_last_line_alone() {
+        let counts = |output| Counts::read_last_line(output);
+        assert_eq!(
+            counts("9 passed, 9 failed\n3 passed, 1 failed\n"),
+            Some(Counts { passed: 3, failed: 1 })
+        );
+        assert_eq!(counts("3 passed, 1 failed\nError: broken\n"), None);
+        assert_eq!(counts(""), None);
     }
 
     #[test]

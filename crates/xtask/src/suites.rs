@@ -43,6 +43,10 @@ pub(crate) fn all(context: &Context, choice: &Choice, steps: &mut Steps) -> Resu
         })?;
         steps.run("browser tests", || browser(context, &choice.playwright))?;
     }
+    // Whoever names specs wants those alone.
+    if choice.browser && choice.playwright.is_empty() {
+        steps.run("interop with js-libp2p", || interop(context))?;
+    }
     Ok(())
 }
 
@@ -91,6 +95,27 @@ fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
         .env("MANYHANDS_GENERATE_BIN", generate);
     playwright.env("MANYHANDS_RELAY_APP", context.dist());
     verdict(&mut playwright.tee()?, "browser tests")
+}
+
+/// Our WebRTC transport against another implementation of the same protocol, in the browser and in Node.js.
+///
+/// # Errors
+/// When something cannot be built, or it ends without a sum.
+fn interop(context: &Context) -> Result<Counts> {
+    let chromium = tools::find_chromium(context).context("no Chromium: run `cargo xtask setup`")?;
+    let mut node = tools::wasm_cargo(context, "node")?;
+    node.arg("run.mjs").folder(&context.playwright().join("interop"));
+    let (success, output) = node
+        .env("CHROMIUM", chromium)
+        .env("PROFILE", "wasm-release")
+        .tee()?;
+    let counts = Counts::read_last_line(&output)
+        .context("the interop checks could not be run to the end; see above")?;
+    anyhow::ensure!(
+        success || counts.failed > 0,
+        "the interop checks failed without saying which"
+    );
+    Ok(counts)
 }
 
 /// A runner that fails without naming a failed test did not run properly.
