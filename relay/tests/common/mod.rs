@@ -1,0 +1,163 @@
+//! What the relay's tests share: the real program on loopback, plain HTTP, a small model.
+//! It asserts nothing.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+pub mod http;
+pub mod model;
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// A command of the relay's program on the data folder `data`, deaf to this machine's settings.
+pub fn program(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manyhands-relay"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("MANYHANDS_RELAY_") {
+            command.env_remove(name);
+        }
+    }
+    command
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// What a finished command said.
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command to its end.
+pub fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A relay that serves.
+pub struct Relay {
+    child: Child,
+    pub ready: Value,
+}
+
+impl Relay {
+    /// Starts a relay on free ports with `arguments` beyond those, and waits until it is ready.
+    pub fn start(data: &Path, arguments: &[&str]) -> Relay {
+        let mut child = program(data)
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "0"])
+            .args(arguments)
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
+        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
+            let mut err = String::new();
+            let _ = child.kill();
+            let _ = child.stderr.take().unwrap().read_to_string(&mut err);
+            panic!("not ready: {line:?}, {err}");
+        };
+        // Nobody reads the log; a full pipe must not stop the relay.
+        let mut err = child.stderr.take().unwrap();
+        thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+        Relay {
+            child,
+            ready: ready["ready"].clone(),
+        }
+    }
+
+    /// Where its web server listens.
+    pub fn http(&self) -> SocketAddr {
+        let url = self.ready["url"].as_str().unwrap();
+        let port = url.rsplit(':').next().unwrap().parse().unwrap();
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// Its address for libp2p over WebSocket, with its peer id.
+    pub fn ws(&self) -> String {
+        self.p2p("/ws/")
+    }
+
+    /// The address that contains `part`.
+    pub fn p2p(&self, part: &str) -> String {
+        self.ready["p2p"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|addr| addr.contains(part))
+            .unwrap()
+            .to_owned()
+    }
+
+    /// GET as JSON.
+    pub fn json(&self, path: &str) -> Value {
+        serde_json::from_slice(&http::get(self.http(), path).body).unwrap()
+    }
+
+    /// A figure of the metrics page; zero where a labelled one has not appeared yet.
+    pub fn metric(&self, name: &str) -> u64 {
+        let url = self.ready["metrics"].as_str().unwrap();
+        let addr = url.trim_start_matches("http://").trim_end_matches("/metrics");
+        let text = String::from_utf8(http::get(addr.parse().unwrap(), "/metrics").body).unwrap();
+        text.lines()
+            .find_map(|line| line.strip_prefix(&format!("{name} ")))
+            .map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until `check` holds.
+    pub fn until(&self, what: &str, check: impl Fn(&Relay) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !check(self) {
+            assert!(Instant::now() < deadline, "never happened: {what}");
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Tells it to stop.
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> ExitStatus {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "still running after 15 s");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

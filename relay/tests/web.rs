@@ -1,0 +1,344 @@
+//! The web server from outside: pages, files, models, API, headers, and its end.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use common::{Relay, http, model, program, said};
+use sha2::{Digest, Sha256};
+
+/// A folder as the build leaves it.
+fn app() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    write("index.html", "<!doctype html><title>app</title>");
+    write("app-0123456789abcdef.js", "plain");
+    write("app-0123456789abcdef.js.br", "squeezed");
+    write("app-0123456789abcdef_bg.wasm", "\0asm");
+    write("manifest.webmanifest", "{}");
+    dir
+}
+
+#[test]
+fn every_page_of_the_app_is_the_app_and_nothing_else_is() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    let at = relay.http();
+    for page in [
+        "/",
+        "/lend",
+        "/swarm",
+        "/models",
+        "/keys",
+        "/settings",
+        "/join",
+        "/join?x=1",
+    ] {
+        let answer = http::get(at, page);
+        assert_eq!(answer.status, 200, "{page}");
+        assert!(answer.text().contains("<title>app</title>"), "{page}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+    }
+    for missing in [
+        "/nothing",
+        "/lend/",
+        "/app.js",
+        "/api/v2",
+        "/models/0123",
+        "/sdk/x.js",
+        "/.git/config",
+    ] {
+        assert_eq!(http::get(at, missing).status, 404, "{missing}");
+    }
+    assert_eq!(http::ask(at, "DELETE", "/", &[], b"").status, 405);
+}
+
+#[test]
+fn files_have_their_type_their_age_and_their_compressed_twin() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    let at = relay.http();
+    let script = "/app-0123456789abcdef.js";
+    let plain = http::get(at, script);
+    assert_eq!(
+        (plain.text().as_str(), plain.header("content-encoding")),
+        ("plain", "")
+    );
+    let small = http::get_with(at, script, &[("accept-encoding", "gzip, br")]);
+    assert_eq!(
+        (small.text().as_str(), small.header("content-encoding")),
+        ("squeezed", "br")
+    );
+    assert_eq!(small.header("content-type"), "text/javascript; charset=utf-8");
+    assert!(small.header("cache-control").contains("immutable"));
+    assert_eq!(small.header("vary"), "accept-encoding");
+    assert_ne!(small.header("etag"), plain.header("etag"));
+    let known = [("accept-encoding", "br"), ("if-none-match", small.header("etag"))];
+    assert_eq!(http::get_with(at, script, &known).status, 304);
+    let wasm = http::get(at, "/app-0123456789abcdef_bg.wasm");
+    assert_eq!(wasm.header("content-type"), "application/wasm");
+    let manifest = http::get(at, "/manifest.webmanifest");
+    assert_eq!(manifest.header("content-type"), "application/manifest+json");
+    assert_eq!(manifest.header("cache-control"), "no-cache");
+}
+
+#[test]
+fn every_answer_carries_the_security_headers() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    let at = relay.http();
+    for path in [
+        "/",
+        "/nothing",
+        "/app-0123456789abcdef.js",
+        "/api/v1/swarm",
+        "/models/0123",
+        "/embed/v1",
+    ] {
+        let answer = http::get(at, path);
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert!(
+            answer
+                .header("content-security-policy")
+                .contains("require-trusted-types-for 'script'")
+        );
+        assert!(answer.header("permissions-policy").contains("microphone=()"));
+        assert_eq!(answer.header("strict-transport-security"), "", "no TLS, no HSTS");
+    }
+    let page = http::get(at, "/");
+    let csp = page.header("content-security-policy");
+    assert_eq!(
+        csp,
+        format!(
+            "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+             img-src 'self' data: blob:; connect-src 'self' https: wss: ws://{at}; \
+             worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types default leptos-none"
+        )
+    );
+    assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
+    assert_eq!(page.header("cross-origin-embedder-policy"), "credentialless");
+    assert_eq!(page.header("cross-origin-resource-policy"), "same-origin");
+    let api = http::get(at, "/api/v1/swarm");
+    assert_eq!(api.header("access-control-allow-origin"), "*");
+    assert_eq!(api.header("cross-origin-resource-policy"), "cross-origin");
+    assert_eq!(page.header("access-control-allow-origin"), "");
+    let preflight = http::ask(
+        at,
+        "OPTIONS",
+        "/models/0123",
+        &[("origin", "https://elsewhere.example")],
+        b"",
+    );
+    assert_eq!(preflight.status, 204);
+    assert!(preflight.header("access-control-allow-headers").contains("range"));
+    let frame = http::get(at, "/embed/v1");
+    assert_eq!(frame.header("cross-origin-opener-policy"), "unsafe-none");
+    assert!(
+        frame
+            .header("content-security-policy")
+            .contains("frame-ancestors *")
+    );
+}
+
+#[test]
+fn a_path_that_climbs_is_refused_in_every_spelling() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let secret = app.path().join("../secret-of-the-test");
+    fs::write(&secret, "secret").unwrap();
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    for path in [
+        "/../secret-of-the-test",
+        "/%2e%2e/secret-of-the-test",
+        "/x/..%2fsecret-of-the-test",
+        "/..%5csecret-of-the-test",
+        "/models/../../secret-of-the-test",
+        "/models/..%2f..%2fpeer.key",
+    ] {
+        let answer = http::get(relay.http(), path);
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().contains("`..`"), "{path}: {}", answer.text());
+        assert_eq!(answer.text().trim().lines().count(), 1);
+    }
+    fs::remove_file(secret).unwrap();
+}
+
+#[test]
+fn a_model_is_served_by_its_hashes_whole_and_in_part() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tiny.gguf");
+    let bytes = model::gguf(3, 1);
+    fs::write(&file, &bytes).unwrap();
+    let relay = Relay::start(data.path(), &["--model", &file.to_string_lossy()]);
+    let at = relay.http();
+    let swarm = relay.json("/api/v1/swarm");
+    let listed = &swarm["models"][0];
+    let hash = hex::encode(Sha256::digest(&bytes));
+    assert_eq!(listed["name"], "Tiny");
+    assert_eq!(listed["architecture"], "llama");
+    assert_eq!(listed["layers"], 3);
+    assert_eq!(listed["bytes"], bytes.len());
+    assert_eq!(listed["sha256"], hash.as_str());
+    let by_id = relay.json(&format!(
+        "/api/v1/swarms/{}",
+        swarm["swarm"]["id"].as_str().unwrap()
+    ));
+    assert_eq!(by_id["models"], swarm["models"]);
+    assert_eq!(http::get(at, "/api/v1/swarms/00").status, 404);
+    let id = listed["id"].as_str().unwrap();
+
+    for name in [id, &hash] {
+        let whole = http::get(at, &format!("/models/{name}"));
+        assert_eq!((whole.status, &whole.body), (200, &bytes));
+        assert_eq!(whole.header("etag"), format!("\"{hash}\""));
+        assert!(whole.header("cache-control").contains("immutable"));
+        assert_eq!(whole.header("accept-ranges"), "bytes");
+    }
+    let path = format!("/models/{id}");
+    let size = bytes.len();
+    let part = |range: &str| http::get_with(at, &path, &[("range", range)]);
+    let middle = part("bytes=100-299");
+    assert_eq!((middle.status, middle.body.as_slice()), (206, &bytes[100..300]));
+    assert_eq!(middle.header("content-range"), format!("bytes 100-299/{size}"));
+    assert_eq!(part("bytes=-7").body, &bytes[size - 7..]);
+    assert_eq!(part(&format!("bytes={}-", size - 1)).body, &bytes[size - 1..]);
+    let beyond = part(&format!("bytes={size}-"));
+    assert_eq!(beyond.status, 416);
+    assert_eq!(beyond.header("content-range"), format!("bytes */{size}"));
+    assert!(beyond.text().contains(&size.to_string()));
+
+    let etag = format!("\"{hash}\"");
+    assert_eq!(http::get_with(at, &path, &[("if-none-match", &etag)]).status, 304);
+    let ours = [("range", "bytes=0-9"), ("if-range", etag.as_str())];
+    assert_eq!(http::get_with(at, &path, &ours).status, 206);
+    let other = [("range", "bytes=0-9"), ("if-range", "\"other\"")];
+    assert_eq!(http::get_with(at, &path, &other).status, 200);
+    let head = http::ask(at, "HEAD", &path, &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), size.to_string());
+
+    let manifest = http::get(at, &format!("{path}/manifest"));
+    let manifest = gguf::Manifest::decode(&manifest.body).unwrap();
+    assert_eq!(manifest.id().to_string(), id);
+    assert!(manifest.check_chunk(0, &bytes[..size.min(1 << 20)]).is_ok());
+    assert!(relay.metric("manyhands_model_bytes_total") > 2 * size as u64);
+}
+
+#[test]
+fn a_file_that_changed_under_the_relay_is_not_served_as_the_old_one() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tiny.gguf");
+    fs::write(&file, model::gguf(1, 1)).unwrap();
+    let relay = Relay::start(data.path(), &["--model", &file.to_string_lossy()]);
+    let id = relay.json("/api/v1/swarm")["models"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    fs::write(&file, model::gguf(2, 1)).unwrap();
+    assert_eq!(http::get(relay.http(), &format!("/models/{id}")).status, 500);
+}
+
+#[test]
+fn health_and_metrics_say_what_is() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &["--limits", "open", "--limit", "max_circuits=7"]);
+    for path in ["/livez", "/readyz", "/healthz"] {
+        assert_eq!(http::get(relay.http(), path).status, 200, "{path}");
+    }
+    assert_eq!(
+        http::get(relay.http(), "/metrics").status,
+        404,
+        "only on its own port"
+    );
+    assert_eq!(relay.metric("manyhands_limit{name=\"max_circuits\"}"), 7);
+    assert_eq!(relay.metric("manyhands_circuit_bytes_total"), 0);
+    assert!(relay.metric("manyhands_http_answers_total{status=\"200\"}") >= 3);
+    let peers = relay.json("/api/v1/peers");
+    assert_eq!(peers["workers"], serde_json::json!([]));
+}
+
+#[test]
+fn an_invite_is_exchanged_for_the_swarm_and_a_guess_for_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &[]);
+    let made = said(program(data.path()).args(["invite", "--role", "Worker"]));
+    let (url, secret) = made.out.trim().split_once("/join#v1.").unwrap();
+    assert_eq!(url, relay.ready["url"].as_str().unwrap());
+    let exchange = |body: &str| {
+        let headers = [("content-type", "application/json")];
+        http::ask(relay.http(), "POST", "/api/v1/invite", &headers, body.as_bytes())
+    };
+    let answer = exchange(&format!("{{\"secret\":\"{secret}\"}}"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let invite: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(invite["role"], "Worker");
+    assert_eq!(invite["swarm"], relay.json("/api/v1/swarm")["swarm"]);
+    assert_eq!(invite["relay"]["multiaddrs"][0], relay.ready["p2p"][0]);
+    assert_eq!(exchange("{\"secret\":\"AAAAAAAAAAAAAAAAAAAAAA\"}").status, 404);
+    for bad in [
+        "{\"secret\":\"short\"}",
+        "{\"secret\":7}",
+        "{}",
+        "not json",
+        "{\"secret\":\"../../peer.key\"}",
+    ] {
+        assert_eq!(exchange(bad).status, 400, "{bad}");
+    }
+}
+
+#[test]
+fn a_running_download_ends_well_when_the_relay_is_told_to_stop() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tiny.gguf");
+    // Larger than any socket buffer, so that the answer is under way for as long as we like.
+    let bytes = model::gguf(400, 1);
+    fs::write(&file, &bytes).unwrap();
+    let relay = Relay::start(data.path(), &["--model", &file.to_string_lossy()]);
+    let at = relay.http();
+    let id = relay.json("/api/v1/swarm")["models"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut stream = http::send(at, "GET", &format!("/models/{id}"), &[], b"");
+    let mut answer = vec![0; 1000];
+    stream.read_exact(&mut answer).unwrap();
+    relay.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(TcpStream::connect(at).is_err(), "nobody new is let in");
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(http::parse(&answer).body, bytes);
+    assert!(relay.wait().success());
+}
+
+#[test]
+fn a_client_that_never_finishes_its_request_is_dropped() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &["--limit", "http_header_timeout_s=1"]);
+    let mut slow = TcpStream::connect(relay.http()).unwrap();
+    slow.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    let mut rest = Vec::new();
+    // Closed by the relay, with or without a word.
+    let _ = slow.read_to_end(&mut rest);
+    relay.until("the slow client is gone", |relay| {
+        relay.metric("manyhands_http_connections_open") <= 1
+    });
+}
+
+#[test]
+fn without_an_app_the_relay_says_how_to_build_one() {
+    let (data, empty) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let relay = Relay::start(data.path(), &["--app", &empty.path().to_string_lossy()]);
+    let page = http::get(relay.http(), "/");
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("cargo xtask serve"), "{}", page.text());
+}
