@@ -1,0 +1,104 @@
+//! The node as JavaScript sees it: converts, calls, converts back.
+//! The shape that pages use (`createNode`, `chat.completions`) is `manyhands.js`'s business.
+
+#![cfg(target_arch = "wasm32")]
+
+mod chat;
+mod options;
+
+use std::rc::Rc;
+
+use node_wasm::{Config, Error, Handle, LendOptions, Storage};
+use wasm_bindgen::prelude::*;
+
+use chat::Answer;
+use options::{ChatOptions, LendOptionsJs, NodeOptions};
+
+/// A node of this page.
+#[wasm_bindgen]
+pub struct ManyhandsNode {
+    handle: Handle,
+}
+
+#[wasm_bindgen]
+impl ManyhandsNode {
+    /// Starts a node; it connects in the background.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: JsValue) -> Result<ManyhandsNode, JsValue> {
+        console_error_panic_hook::set_once();
+        let options: NodeOptions = read(options)?;
+        let mut config = Config::new(options.relay);
+        config.storage = match options.storage.as_deref() {
+            None | Some("persistent") => Storage::Persistent,
+            Some("memory") => Storage::Memory,
+            Some(other) => return Err(bad(&format!("storage {other:?} is neither \"memory\" nor \"persistent\""))),
+        };
+        Ok(ManyhandsNode { handle: Handle::start(config) })
+    }
+
+    /// Lends layers; resolves when they are served.
+    pub async fn lend(&self, options: JsValue) -> Result<(), JsValue> {
+        let LendOptionsJs { model, layers } = read(options)?;
+        let handle = self.handle.clone();
+        handle.lend(LendOptions { model, layers }).await.map_err(|e| thrown(&e))
+    }
+
+    /// Stops lending.
+    #[wasm_bindgen(js_name = stopLending)]
+    pub async fn stop_lending(&self) {
+        self.handle.clone().stop_lending().await;
+    }
+
+    /// Asks; the answer's chunks come one after the other from its `next`.
+    pub fn ask(&self, options: JsValue) -> Result<Answer, JsValue> {
+        let options: ChatOptions = read(options)?;
+        let request = options.into_request().map_err(|e| thrown(&e))?;
+        Ok(Answer::new(self.handle.chat(request)))
+    }
+
+    /// The state now, as plain data.
+    pub fn status(&self) -> Result<JsValue, JsValue> {
+        Ok(serde_wasm_bindgen::to_value(&self.handle.snapshot())?)
+    }
+
+    /// Calls `listener` after each change of the state.
+    #[wasm_bindgen(js_name = onState)]
+    pub fn on_state(&self, listener: js_sys::Function) {
+        let listener = Rc::new(listener);
+        self.handle.on_change(move || {
+            // What a listener throws is its page's business.
+            let _ = listener.call0(&JsValue::NULL);
+        });
+    }
+
+    /// Ends the node.
+    pub async fn stop(&self) {
+        self.handle.clone().stop().await;
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+    let value = if value.is_undefined() || value.is_null() { js_sys::Object::new().into() } else { value };
+    serde_wasm_bindgen::from_value(value).map_err(|e| bad(&e.to_string()))
+}
+
+fn bad(message: &str) -> JsValue {
+    thrown(&Error::new("bad_request", message))
+}
+
+/// `{error: {message, type, code, param}}` as an `Error` that can be thrown.
+pub(crate) fn thrown(error: &Error) -> JsValue {
+    let thrown = js_sys::Error::new(&error.message);
+    let inner = js_sys::Object::new();
+    let set = |object: &JsValue, name: &str, value: JsValue| {
+        // Setting a plain property of a fresh object does not fail.
+        let _ = js_sys::Reflect::set(object, &name.into(), &value);
+    };
+    set(&inner, "message", error.message.as_str().into());
+    set(&inner, "type", "manyhands_error".into());
+    set(&inner, "code", error.code.into());
+    set(&inner, "param", JsValue::NULL);
+    set(&thrown, "code", error.code.into());
+    set(&thrown, "error", inner.into());
+    thrown.into()
+}
