@@ -13,6 +13,7 @@ import { createLibp2p } from 'libp2p';
 const ECHO = '/example/echo/1';
 const SPEAK_FIRST = '/example/speak-first/1';
 const GIVE_UP = '/example/give-up/1';
+const SINK = '/example/sink/1';
 const PIECE_BYTES = 100_000;
 const STREAMS = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 };
 
@@ -65,6 +66,7 @@ export class JsPeer {
       await stream.close();
       seen.heard_bytes = await heard;
     }), STREAMS);
+    await this.#node.handle(SINK, (stream) => note(async () => { await readToEnd(stream); await stream.close(); }), STREAMS);
     await this.#node.handle(GIVE_UP, (stream) => {
       stream.addEventListener('message', () => stream.abort(new Error('given up')), { once: true });
     }, STREAMS);
@@ -137,6 +139,18 @@ export class JsPeer {
       at = end;
     }
     await Promise.all([stream.close(), read]);
+    return performance.now() - start;
+  }
+
+  async pour(id, size) {
+    const start = performance.now();
+    const stream = await this.#open(id, SINK);
+    const ended = readToEnd(stream);
+    const chunk = new Uint8Array(60_000).fill(9);
+    for (let left = size; left > 0; left -= chunk.length) {
+      await send(stream, chunk.subarray(0, Math.min(left, chunk.length)));
+    }
+    await Promise.all([stream.close(), ended]);
     return performance.now() - start;
   }
 

@@ -22,7 +22,7 @@
 //!
 //! # Use
 //!
-//! ```ignore
+//! ```text
 //! let (circuit_transport, circuit) = relay::client::new(local_peer_id);
 //! let (webrtc_transport, webrtc) = webrtc_p2p::new(webrtc_p2p::Config::default());
 //! let transport = webrtc_transport

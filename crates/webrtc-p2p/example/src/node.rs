@@ -133,6 +133,13 @@ impl Node {
         Ok(protocols::now_ms() - start)
     }
 
+    /// `size` bytes one way; answers the milliseconds that it took.
+    pub async fn pour(&self, peer: String, size: usize) -> Result<f64, JsError> {
+        let start = protocols::now_ms();
+        checked(protocols::pour(self.control.clone(), peer.parse()?, size).await)?;
+        Ok(protocols::now_ms() - start)
+    }
+
     /// Half-close: we write and close before we read.
     #[wasm_bindgen(js_name = closeFirst)]
     pub async fn close_first(&self, peer: String, size: usize) -> Result<(), JsError> {

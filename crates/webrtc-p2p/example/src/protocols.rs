@@ -1,4 +1,4 @@
-//! Three tiny protocols over streams, both sides of each.
+//! Four tiny protocols over streams, both sides of each.
 //! They check every byte, so that a lost or swapped frame cannot pass.
 
 use std::cell::Cell;
@@ -17,6 +17,9 @@ pub(crate) const SPEAK_FIRST: StreamProtocol = StreamProtocol::new("/example/spe
 /// Reads one byte, then gives the stream up.
 pub(crate) const GIVE_UP: StreamProtocol = StreamProtocol::new("/example/give-up/1");
 
+/// Reads to the end, then closes.
+pub(crate) const SINK: StreamProtocol = StreamProtocol::new("/example/sink/1");
+
 /// How much `SPEAK_FIRST` says.
 const PIECE_BYTES: usize = 100_000;
 
@@ -28,7 +31,7 @@ pub(crate) struct Counters {
     pub(crate) heard_bytes: Rc<Cell<u32>>,
 }
 
-/// Serves all three protocols until the node ends.
+/// Serves all the protocols until the node ends.
 pub(crate) fn serve(control: &mut Control, counters: &Counters) -> Result<(), String> {
     let text = |e: libp2p_stream::AlreadyRegistered| e.to_string();
     let mut echoes = control.accept(ECHO).map_err(text)?;
@@ -50,6 +53,16 @@ pub(crate) fn serve(control: &mut Control, counters: &Counters) -> Result<(), St
                     seen.heard_bytes.set(*count as u32);
                 }
                 seen.note(heard.map(|_| ()));
+            });
+        }
+    });
+    let mut sinks = control.accept(SINK).map_err(text)?;
+    spawn_local(async move {
+        while let Some((_, mut stream)) = sinks.next().await {
+            spawn_local(async move {
+                if read_to_end(&mut stream).await.is_ok() {
+                    let _ = stream.close().await;
+                }
             });
         }
     });
@@ -129,6 +142,20 @@ pub(crate) async fn check_close_first(mut control: Control, peer: PeerId, size: 
         count if count == size => Ok(()),
         count => Err(format!("{count} bytes came back of {size}")),
     }
+}
+
+/// Sends `size` bytes one way, until the peer has read the last.
+pub(crate) async fn pour(mut control: Control, peer: PeerId, size: usize) -> Result<(), String> {
+    let mut stream = control.open_stream(peer, SINK).await.map_err(|e| e.to_string())?;
+    let chunk = vec![9; 60_000];
+    let mut left = size;
+    while left > 0 {
+        let count = left.min(chunk.len());
+        stream.write_all(&chunk[..count]).await.map_err(|e| e.to_string())?;
+        left -= count;
+    }
+    stream.close().await.map_err(|e| format!("close: {e}"))?;
+    read_to_end(&mut stream).await.map(|_| ()).map_err(|e| e.to_string())
 }
 
 /// Reads to the peer's end, and only then writes and closes.

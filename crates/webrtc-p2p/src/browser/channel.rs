@@ -11,7 +11,7 @@ use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataC
 
 use super::connection::Inner;
 use super::js;
-use crate::stream::{FIN_ACK_TIMEOUT_MS, MAX_RECEIVE_BYTES, StreamError, Substream};
+use crate::stream::{MAX_RECEIVE_BYTES, StreamError, Substream};
 
 /// Above this many queued bytes a writer waits. A longer queue gains nothing on one machine
 /// and delays whatever else the stream has to say.
@@ -36,8 +36,14 @@ struct State {
     reader: Option<Waker>,
     writer: Option<Waker>,
     handlers: Option<Handlers>,
-    /// Since when the stream has been waiting for its peer to finish.
-    awaiting_since_ms: Option<u64>,
+    /// When the peer's time is up, and what for: the limit that was set.
+    deadline: Option<Deadline>,
+}
+
+#[derive(Clone, Copy)]
+struct Deadline {
+    patience_ms: u64,
+    at_ms: u64,
 }
 
 /// The closures that the browser calls. They must outlive their registration.
@@ -58,7 +64,7 @@ impl Channel {
             reader: None,
             writer: None,
             handlers: None,
-            awaiting_since_ms: None,
+            deadline: None,
         };
         let channel = Rc::new(Channel { dc, key, connection, state: RefCell::new(state) });
         channel.attach();
@@ -136,11 +142,9 @@ impl Channel {
         self.state.borrow().substream.has_undelivered()
     }
 
-    /// Resets what has been waiting for its peer for too long.
+    /// Ends the patience with a peer that had its time.
     pub(crate) fn sweep(&self, now_ms: u64) {
-        let late = self.state.borrow().awaiting_since_ms.is_some_and(|since| {
-            now_ms.saturating_sub(since) >= FIN_ACK_TIMEOUT_MS
-        });
+        let late = self.state.borrow().deadline.is_some_and(|deadline| now_ms >= deadline.at_ms);
         if late {
             self.change(Substream::time_is_up);
         }
@@ -215,10 +219,10 @@ impl Channel {
                 state.substream.refuse(StreamError::Send(error.to_string()));
             }
         }
-        state.awaiting_since_ms = match state.substream.awaits_peer() {
-            true => state.awaiting_since_ms.or_else(|| Some(js::now_ms())),
-            false => None,
-        };
+        state.deadline = state.substream.patience_ms().map(|patience_ms| match state.deadline {
+            Some(running) if running.patience_ms == patience_ms => running,
+            _ => Deadline { patience_ms, at_ms: js::now_ms() + patience_ms },
+        });
         if state.substream.wants_channel_closed() {
             self.dc.close();
         }

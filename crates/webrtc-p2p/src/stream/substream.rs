@@ -11,6 +11,11 @@ use super::{Decoder, Flag, Frame, FrameError, MAX_PAYLOAD_BYTES, StreamError, en
 /// How long the acknowledgement of a FIN may take; the value of js-libp2p and go-libp2p.
 pub const FIN_ACK_TIMEOUT_MS: u64 = 10_000;
 
+/// How long the channel of a stream that we reset stays open for the peer to close it. js-libp2p
+/// reads frames later than it sees the channel close, so a RESET_STREAM right before the close
+/// would look like an orderly end.
+pub const RESET_LINGER_MS: u64 = 1_000;
+
 /// What a peer may send before somebody reads it. WebRTC has no back-pressure for the
 /// receiver, so this cap is all that stands between a flood and the tab's memory; it is as
 /// large as the queue that a browser lets a sender fill in one go.
@@ -33,6 +38,8 @@ pub struct Substream {
     /// Nobody holds the stream any more; it only waits for its orderly end.
     abandoned: bool,
     end: Option<End>,
+    /// A stream that we reset had its time to be closed by the peer.
+    lingered: bool,
     outbox: VecDeque<Vec<u8>>,
 }
 
@@ -68,6 +75,7 @@ impl Substream {
             stopped_by_peer: false,
             abandoned: false,
             end: None,
+            lingered: false,
             outbox: VecDeque::new(),
         }
     }
@@ -183,10 +191,14 @@ impl Substream {
         }
     }
 
-    /// Whether the stream waits for something that a peer could withhold for ever: the shell
-    /// calls [`Substream::time_is_up`] when that lasted [`FIN_ACK_TIMEOUT_MS`].
-    pub fn awaits_peer(&self) -> bool {
-        self.end.is_none() && (self.writing == Writing::FinSent || self.abandoned)
+    /// How long the stream may wait for what it waits for now, where a peer could withhold it
+    /// for ever. When that time has passed the shell calls [`Substream::time_is_up`].
+    pub fn patience_ms(&self) -> Option<u64> {
+        match &self.end {
+            None if self.writing == Writing::FinSent || self.abandoned => Some(FIN_ACK_TIMEOUT_MS),
+            Some(End::Failed(_)) if !self.wants_channel_closed() => Some(RESET_LINGER_MS),
+            _ => None,
+        }
     }
 
     /// Whether something of ours is still on its way to the peer: a connection that closes now
@@ -199,11 +211,13 @@ impl Substream {
         }
     }
 
-    /// The peer had its time: the stream is reset.
+    /// The peer had its time: the stream is reset, or its channel closed after a reset.
     pub fn time_is_up(&mut self) {
-        if self.awaits_peer() {
-            self.fail(StreamError::FinAckTimeout);
+        if self.patience_ms().is_none() {
+            return;
         }
+        self.lingered = self.end.is_some();
+        self.fail(StreamError::FinAckTimeout);
     }
 
     /// The data channel is gone, whoever closed it.
@@ -229,7 +243,11 @@ impl Substream {
 
     /// The channel has served: to be closed once the outbox is sent, so that its id is reused.
     pub fn wants_channel_closed(&self) -> bool {
-        matches!(self.end, Some(End::Complete | End::Failed(_)))
+        match &self.end {
+            Some(End::Complete | End::Failed(StreamError::ResetByPeer)) => true,
+            Some(End::Failed(_)) => self.lingered,
+            Some(End::ChannelGone) | None => false,
+        }
     }
 
     /// Received bytes that nobody has read yet.
@@ -464,7 +482,12 @@ mod tests {
         s.write(b"unsent").unwrap();
         s.abandon();
         assert_eq!(flags(&mut s), [Flag::ResetStream]);
+        assert!(!s.wants_channel_closed(), "the peer is to see the reset before the close");
+        assert_eq!(s.patience_ms(), Some(RESET_LINGER_MS));
+        s.time_is_up();
         assert!(s.wants_channel_closed());
+        assert_eq!(s.patience_ms(), None);
+        assert_eq!(s.next_frame(), None);
     }
 
     #[test]
@@ -473,7 +496,7 @@ mod tests {
         s.write(b"sent").unwrap();
         s.close_write();
         s.abandon();
-        assert!(s.awaits_peer());
+        assert_eq!(s.patience_ms(), Some(FIN_ACK_TIMEOUT_MS));
         let mut out = Vec::new();
         while let Some(frame) = s.next_frame() {
             out.push(frame);
@@ -484,10 +507,10 @@ mod tests {
         s.receive(&encode(None, b"for nobody"));
         assert_eq!(s.unread_bytes(), 0);
         s.receive(&encode(Some(Flag::FinAck), b""));
-        assert!(s.awaits_peer(), "a peer that never finishes is timed as well");
+        assert_eq!(s.patience_ms(), Some(FIN_ACK_TIMEOUT_MS), "a peer that never finishes is timed as well");
         s.receive(&encode(Some(Flag::Fin), b"x"));
         assert!(s.wants_channel_closed());
-        assert!(!s.awaits_peer());
+        assert_eq!(s.patience_ms(), None);
     }
 
     #[test]
@@ -512,7 +535,6 @@ mod tests {
         s.time_is_up();
         assert_eq!(s.next_frame(), None, "an open stream may be silent for ever");
         s.close_write();
-        assert!(s.awaits_peer());
         s.time_is_up();
         assert_eq!(flags(&mut s), [Flag::ResetStream]);
         assert_eq!(s.write_closed(), Err(StreamError::FinAckTimeout));
