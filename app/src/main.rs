@@ -3,6 +3,8 @@
 
 // On this machine only the pure parts are compiled, for their tests.
 #![cfg_attr(not(target_arch = "wasm32"), allow(dead_code))]
+// Nothing of a binary is reachable from outside; `pub` says what other files here may use.
+#![allow(unreachable_pub)]
 
 mod archive;
 mod consent;
@@ -15,9 +17,34 @@ mod markdown;
 mod pattern;
 mod qr;
 mod query;
+mod reasoning;
 mod ring;
 mod sentences;
 mod settings;
 mod view;
 
+#[cfg(target_arch = "wasm32")]
+mod app;
+#[cfg(target_arch = "wasm32")]
+mod browser;
+#[cfg(target_arch = "wasm32")]
+mod chat;
+#[cfg(target_arch = "wasm32")]
+mod components;
+#[cfg(target_arch = "wasm32")]
+mod context;
+#[cfg(target_arch = "wasm32")]
+mod lending;
+#[cfg(target_arch = "wasm32")]
+mod pages;
+#[cfg(target_arch = "wasm32")]
+mod state;
+
+#[cfg(target_arch = "wasm32")]
+fn main() {
+    console_error_panic_hook::set_once();
+    leptos::mount::mount_to_body(app::Root);
+}
+
+#[cfg(not(target_arch = "wasm32"))]
 fn main() {}

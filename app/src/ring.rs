@@ -6,13 +6,6 @@ use std::f64::consts::{PI, TAU};
 /// Arcs drawn one outside the other; lenders beyond share the outermost lane.
 pub const MAX_LANES: usize = 6;
 
-/// An arc for layers `first..end`, in lane 0 (inside) to `MAX_LANES - 1`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arc {
-    pub lane: usize,
-    pub path: String,
-}
-
 /// The SVG path of layers `first..end` of `layers` on a circle around (0, 0), beginning at the top.
 pub fn arc(first: u32, end: u32, layers: u32, radius: f64) -> String {
     if layers == 0 || first >= end {

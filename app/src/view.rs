@@ -187,7 +187,11 @@ pub struct Hop {
     pub first: u32,
     pub end: u32,
     pub backend: String,
+    /// Mean computing time of one step.
     pub ms: f64,
+    /// It left, and another took its place.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// Where an answer was computed.
@@ -201,7 +205,10 @@ pub struct Route {
 impl Route {
     /// Stages on other peers: what the contract counts in `data-hops`.
     pub fn remote_hops(&self) -> usize {
-        self.hops.iter().filter(|hop| !hop.peer.is_empty()).count()
+        self.hops
+            .iter()
+            .filter(|hop| !hop.peer.is_empty() && !hop.lost)
+            .count()
     }
 }
 
@@ -241,7 +248,7 @@ pub struct Ask {
     pub mode: Mode,
     pub temperature: f32,
     pub top_p: f32,
-    pub seed: Option<u64>,
+    pub seed: u64,
     pub max_tokens: u32,
 }
 
@@ -342,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn hops_count_only_other_peers() {
+    fn hops_count_only_other_peers_that_stayed() {
         let hop = |peer: &str| Hop {
             peer: peer.into(),
             ..Hop::default()

@@ -1,0 +1,172 @@
+//! The frame around every screen: navigation, connection, consent, the keyboard, and which screen is where.
+//! Holds no state of its own beyond what is open.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::hooks::{use_location, use_navigate};
+use leptos_router::path;
+
+use crate::browser::page;
+use crate::components::{ConnectionPill, ConsentDialog, History, Icon, Mark, icon};
+use crate::context::{App, app, words};
+use crate::lending::Lending;
+use crate::pages;
+
+#[component]
+pub fn Root() -> impl IntoView {
+    let app = App::start();
+    provide_context(app);
+    provide_context(Lending::new(app));
+    page::remove_boot_sign();
+    view! {
+        <Router>
+            {move || {
+                // Words do not change under a screen: another language draws it anew.
+                provide_context(app.language.get());
+                view! { <Frame /> }
+            }}
+        </Router>
+    }
+}
+
+#[component]
+fn Frame() -> impl IntoView {
+    let t = words();
+    let app = app();
+    let search = RwSignal::new(String::new());
+    let renaming = RwSignal::new(None::<String>);
+    let deleting = RwSignal::new(None::<String>);
+    let collapsed = RwSignal::new(false);
+    let navigate = use_navigate();
+    let new_chat = {
+        let navigate = navigate.clone();
+        move || {
+            app.chats.open_new();
+            app.drawer.set(false);
+            navigate("/", Default::default());
+            page::focus("chat-input");
+        }
+    };
+    let on_new = {
+        let new_chat = new_chat.clone();
+        move |_| new_chat()
+    };
+    keyboard(new_chat, renaming, deleting, collapsed);
+    let busy = Signal::derive(move || app.chats.is_running());
+    view! {
+        <a class="skip" href="#main">{t.skip}</a>
+        <div class="frame" class:drawer-open=move || app.drawer.get() class:collapsed=move || collapsed.get()>
+            <aside class="side">
+                <a class="brand" href="/">
+                    <Mark busy=busy />
+                    <span translate="no">"Manyhands"</span>
+                </a>
+                <button type="button" class="button new-chat" on:click=on_new>{icon(Icon::Plus)} {t.new_chat}</button>
+                <nav class="side-nav" aria-label=t.nav>{links(true)}</nav>
+                <History search=search renaming=renaming deleting=deleting />
+            </aside>
+            <button type="button" class="veil" aria-label=t.close tabindex="-1" on:click=move |_| app.drawer.set(false)></button>
+            <div class="stage">
+                <header class="top">
+                    <button type="button" class="icon-button menu" aria-label=t.menu title=t.menu
+                        aria-expanded=move || app.drawer.get().to_string()
+                        on:click=move |_| {
+                            app.drawer.update(|open| *open = !*open);
+                            collapsed.set(false);
+                        }>{icon(Icon::Menu)}</button>
+                    <span class="top-swarm" dir="auto">{move || app.node.snapshot.with(|s| s.swarm.as_ref().map(|swarm| swarm.name.clone()))}</span>
+                    <ConnectionPill />
+                </header>
+                <main id="main" tabindex="-1">
+                    <Routes fallback=|| view! { <p class="page lead">{words().not_found}</p> }>
+                        <Route path=path!("/") view=pages::ChatPage />
+                        <Route path=path!("/lend") view=|| view! { <pages::LendPage invited=false /> } />
+                        <Route path=path!("/join") view=|| view! { <pages::LendPage invited=true /> } />
+                        <Route path=path!("/swarm") view=pages::SwarmPage />
+                        <Route path=path!("/models") view=pages::ModelsPage />
+                        <Route path=path!("/keys") view=pages::KeysPage />
+                        <Route path=path!("/settings") view=pages::SettingsPage />
+                    </Routes>
+                </main>
+                <nav class="tabs" aria-label=t.nav>{links(false)}</nav>
+            </div>
+        </div>
+        <ConsentDialog />
+    }
+}
+
+fn links(whole: bool) -> impl IntoView {
+    let t = words();
+    let app = app();
+    let location = use_location();
+    let places = [
+        ("/", t.nav_chat, Icon::Chat),
+        (
+            "/lend",
+            if whole { t.nav_lend } else { t.nav_lend_short },
+            Icon::Hand,
+        ),
+        ("/swarm", t.nav_swarm, Icon::Swarm),
+        ("/models", t.nav_models, Icon::Model),
+        ("/keys", t.nav_keys, Icon::Key),
+        ("/settings", t.nav_settings, Icon::Settings),
+    ];
+    places
+        .into_iter()
+        .map(|(href, label, symbol)| {
+            let path = location.pathname;
+            let here = move || {
+                path.with(|path| path == href || (href == "/lend" && path == "/join"))
+                    .then_some("page")
+            };
+            view! {
+                <a class="nav-link" href=href aria-current=here on:click=move |_| app.drawer.set(false)>
+                    {icon(symbol)}
+                    <span>{label}</span>
+                </a>
+            }
+        })
+        .collect_view()
+}
+
+/// The shortcuts that people know from other chats.
+fn keyboard(
+    new_chat: impl Fn() + 'static,
+    renaming: RwSignal<Option<String>>,
+    deleting: RwSignal<Option<String>>,
+    collapsed: RwSignal<bool>,
+) {
+    let app = app();
+    let handle = window_event_listener(ev::keydown, move |event| {
+        let command = event.ctrl_key() || event.meta_key();
+        let current = app.chats.current.get_untracked();
+        match (
+            command,
+            event.shift_key(),
+            event.key().to_ascii_lowercase().as_str(),
+        ) {
+            (true, true, "o") => new_chat(),
+            (true, true, "e") => {
+                app.drawer.set(true);
+                renaming.set(current);
+            }
+            (true, true, "d") => deleting.set(current),
+            (true, false, "k") => {
+                app.drawer.set(true);
+                collapsed.set(false);
+                page::focus("history-search");
+            }
+            (true, false, "b") => collapsed.update(|collapsed| *collapsed = !*collapsed),
+            (false, false, "escape") if app.drawer.get_untracked() => app.drawer.set(false),
+            (false, false, "escape")
+                if app.asking.get_untracked().is_none() && app.chats.live.with_untracked(Option::is_some) =>
+            {
+                app.chats.stop();
+            }
+            _ => return,
+        }
+        event.prevent_default();
+    });
+    on_cleanup(move || handle.remove());
+}

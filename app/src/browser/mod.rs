@@ -1,0 +1,9 @@
+//! What the screens need of the browser itself, one need per file.
+//! Nothing of the node is here, and nothing is drawn.
+
+pub mod capabilities;
+pub mod files;
+pub mod history;
+pub mod kept;
+pub mod page;
+pub mod power;

@@ -1,0 +1,121 @@
+//! The window, its address, the clock and a random number.
+//! Every access may fail in some browser; then there is a harmless default.
+
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+
+pub fn origin() -> String {
+    location(|location| location.origin())
+}
+
+pub fn hostname() -> String {
+    location(|location| location.hostname())
+}
+
+pub fn search() -> String {
+    location(|location| location.search())
+}
+
+fn location(read: impl Fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>) -> String {
+    web_sys::window()
+        .and_then(|window| read(&window.location()).ok())
+        .unwrap_or_default()
+}
+
+pub fn now_ms() -> f64 {
+    js_sys::Date::now()
+}
+
+/// A moment as the person's language writes it.
+pub fn date(ms: f64, language: &str) -> String {
+    String::from(
+        js_sys::Date::new(&ms.into()).to_locale_date_string(language, &wasm_bindgen::JsValue::UNDEFINED),
+    )
+}
+
+/// 128 random bits in hexadecimal.
+pub fn random_id() -> String {
+    let mut bytes = [0_u8; 16];
+    let filled = web_sys::window()
+        .and_then(|window| window.crypto().ok())
+        .is_some_and(|crypto| crypto.get_random_values_with_u8_array(&mut bytes).is_ok());
+    if !filled {
+        for byte in &mut bytes {
+            *byte = (js_sys::Math::random() * 256.0) as u8;
+        }
+    }
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A seed for one answer: 53 bits, so that it survives JSON.
+pub fn random_seed() -> u64 {
+    (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64
+}
+
+/// Sets what the root element says of language, direction and theme.
+pub fn dress(language: &str, direction: &str, theme: &str) {
+    let Some(root) = web_sys::window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.document_element())
+    else {
+        return;
+    };
+    // Attributes that the root element always takes.
+    let _ = root.set_attribute("lang", language);
+    let _ = root.set_attribute("dir", direction);
+    let _ = if theme.is_empty() {
+        root.remove_attribute("data-theme")
+    } else {
+        root.set_attribute("data-theme", theme)
+    };
+}
+
+/// Languages that the browser asks for, best first.
+pub fn languages() -> Vec<String> {
+    web_sys::window()
+        .map(|window| {
+            window
+                .navigator()
+                .languages()
+                .iter()
+                .filter_map(|tag| tag.as_string())
+                .collect()
+        })
+        .unwrap_or_default()
+}
+
+/// Whether the text reached the clipboard.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = web_sys::window() else {
+        return false;
+    };
+    // Absent where the page is not secure.
+    let clipboard = js_sys::Reflect::get(&window.navigator(), &"clipboard".into())
+        .ok()
+        .and_then(|value| value.dyn_into::<web_sys::Clipboard>().ok());
+    match clipboard {
+        Some(clipboard) => JsFuture::from(clipboard.write_text(text)).await.is_ok(),
+        None => false,
+    }
+}
+
+/// Removes the sign that the page is starting.
+pub fn remove_boot_sign() {
+    if let Some(sign) = web_sys::window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.get_element_by_id("boot"))
+    {
+        sign.remove();
+    }
+}
+
+pub fn focus(id: &str) {
+    if let Some(element) = web_sys::window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.get_element_by_id(id))
+        .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
+    {
+        // An element that cannot take the focus leaves it where it was.
+        let _ = element.focus();
+    }
+}

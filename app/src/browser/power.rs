@@ -1,0 +1,67 @@
+//! Battery, kind of connection and the screen's wake lock, each only where the browser tells.
+//! Does not pause anything: `components::lend_guard` decides.
+
+use send_wrapper::SendWrapper;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+
+use super::capabilities::get;
+
+/// `Some(charging)` where the browser has a battery interface.
+pub async fn charging() -> Option<bool> {
+    let navigator: JsValue = web_sys::window()?.navigator().into();
+    let battery = JsFuture::from(call(&navigator, "getBattery")?).await.ok()?;
+    get(&battery, "charging").as_bool()
+}
+
+/// `Some(true)` where the browser says that bytes cost: mobile data, or the saving of data asked for.
+pub fn metered() -> Option<bool> {
+    let navigator: JsValue = web_sys::window()?.navigator().into();
+    let connection = get(&navigator, "connection");
+    if connection.is_undefined() {
+        return None;
+    }
+    let cellular = get(&connection, "type")
+        .as_string()
+        .is_some_and(|kind| kind == "cellular");
+    Some(cellular || get(&connection, "saveData").is_truthy())
+}
+
+/// Whether the page is behind another tab or the screen is off.
+pub fn hidden() -> bool {
+    web_sys::window()
+        .and_then(|window| window.document())
+        .is_some_and(|document| document.hidden())
+}
+
+/// Holds the screen on until dropped.
+pub struct ScreenLock(SendWrapper<JsValue>);
+
+impl ScreenLock {
+    pub async fn take() -> Option<Self> {
+        let navigator: JsValue = web_sys::window()?.navigator().into();
+        let lock = get(&navigator, "wakeLock");
+        let promise = lock.is_truthy().then(|| call(&lock, "request")).flatten()?;
+        JsFuture::from(promise)
+            .await
+            .ok()
+            .map(|lock| Self(SendWrapper::new(lock)))
+    }
+}
+
+impl Drop for ScreenLock {
+    fn drop(&mut self) {
+        // Already released when the page was hidden: then there is nothing to do.
+        let _ = call(&self.0, "release");
+    }
+}
+
+fn call(object: &JsValue, method: &str) -> Option<js_sys::Promise> {
+    get(object, method)
+        .dyn_into::<js_sys::Function>()
+        .ok()?
+        .call0(object)
+        .ok()?
+        .dyn_into()
+        .ok()
+}

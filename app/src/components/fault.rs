@@ -1,0 +1,48 @@
+//! What went wrong, as a sentence with the contract's code, and the exact words folded away.
+//! Does not repair: a caller may add a button.
+
+use leptos::prelude::*;
+
+use super::{Icon, icon};
+use crate::context::words;
+use crate::i18n::Words;
+use crate::view::Fault;
+
+#[component]
+pub fn FaultNotice(fault: Fault) -> impl IntoView {
+    let t = words();
+    let sentence = sentence(t, &fault.code);
+    let detail = (!fault.message.is_empty()).then(|| {
+        view! {
+            <details class="fault-detail">
+                <summary>{t.details}</summary>
+                <p dir="auto">{fault.message.clone()}</p>
+            </details>
+        }
+    });
+    view! {
+        <div class="notice bad" role="alert" data-testid="error" data-code=fault.code.clone()>
+            {icon(Icon::Warning)}
+            <div>
+                <p>{sentence}</p>
+                {detail}
+            </div>
+        </div>
+    }
+}
+
+fn sentence(t: &'static Words, code: &str) -> &'static str {
+    match code {
+        "no_webgpu" => t.err_no_webgpu,
+        "device_lost" => t.err_device_lost,
+        "wont_fit" => t.err_wont_fit,
+        "model_rejected" => t.err_model_rejected,
+        "no_route" => t.err_no_route,
+        "peer_lost" => t.err_peer_lost,
+        "relay_unreachable" => t.err_relay_unreachable,
+        "storage_full" => t.err_storage_full,
+        "not_allowed" => t.err_not_allowed,
+        "bad_request" => t.err_bad_request,
+        _ => t.err_aborted,
+    }
+}

@@ -1,0 +1,34 @@
+//! The pieces that screens are made of, one per file.
+//! They read and call `context`; what they compute is in the pure modules.
+
+mod code;
+mod composer;
+mod connection;
+mod consent_dialog;
+mod dialog;
+mod fault;
+mod hello;
+mod history;
+mod icon;
+mod invite;
+mod markdown;
+mod message;
+mod missing;
+mod mode_switch;
+mod model_picker;
+mod qr_code;
+mod ring;
+mod route;
+
+pub use composer::Composer;
+pub use connection::ConnectionPill;
+pub use consent_dialog::ConsentDialog;
+pub use dialog::Dialog;
+pub use fault::FaultNotice;
+pub use hello::Hello;
+pub use history::History;
+pub use icon::{Icon, Mark, icon};
+pub use invite::Invite;
+pub use message::MessageItem;
+pub use missing::Missing;
+pub use ring::Ring;

@@ -1,0 +1,164 @@
+//! What every screen shares: the node, the settings, the words, the agreements, the conversations.
+//! Draws nothing; consent is asked here and shown by `components::consent_dialog`.
+
+use futures::channel::oneshot;
+use leptos::prelude::*;
+
+use crate::browser::capabilities::Capabilities;
+use crate::browser::{kept, page};
+use crate::chat::Chats;
+use crate::consent::{Purpose, Receipts};
+use crate::i18n::{Language, Words};
+use crate::query::Query;
+use crate::settings::Settings;
+use crate::state::Node;
+use crate::view::{Fault, Mode, Model};
+
+/// Handles only: copying it shares everything.
+#[derive(Clone, Copy)]
+pub struct App {
+    pub node: Node,
+    pub query: StoredValue<Query>,
+    pub settings: RwSignal<Settings>,
+    pub language: Memo<Language>,
+    pub capabilities: Capabilities,
+    pub receipts: RwSignal<Receipts>,
+    /// What the open consent dialog is about.
+    pub asking: RwSignal<Option<Purpose>>,
+    answer: StoredValue<Option<oneshot::Sender<bool>>, LocalStorage>,
+    pub chats: Chats,
+    /// Where answers are computed, as chosen on this page.
+    pub mode: RwSignal<Mode>,
+    /// The model that was chosen, if any.
+    pub chosen_model: RwSignal<Option<String>>,
+    /// Why lending failed before the node took it over.
+    pub lend_fault: RwSignal<Option<Fault>>,
+    /// Why this page itself holds lending back: a reason word.
+    pub lend_held: RwSignal<Option<&'static str>>,
+    /// Whether the list of conversations is open where it is not always there.
+    pub drawer: RwSignal<bool>,
+}
+
+impl App {
+    pub fn start() -> Self {
+        let query = Query::parse(&page::search());
+        let settings = if query.memory_only {
+            Settings::default()
+        } else {
+            Settings::read(&kept::read(kept::SETTINGS))
+        };
+        let receipts = if query.memory_only {
+            Receipts::default()
+        } else {
+            Receipts::read(&kept::read(kept::RECEIPTS))
+        };
+        let mode = query.mode.unwrap_or_else(|| settings.mode());
+        let chosen_model = query.model.clone().or_else(|| settings.model.clone());
+        let memory_only = query.memory_only;
+
+        let node = Node::start(page::origin(), &query);
+        let settings = RwSignal::new(settings);
+        let receipts = RwSignal::new(receipts);
+        let language = Memo::new(move |_| {
+            settings
+                .with(|settings| Language::from_tag(&settings.language))
+                .unwrap_or_else(|| {
+                    page::languages()
+                        .iter()
+                        .find_map(|tag| Language::from_tag(tag))
+                        .unwrap_or_default()
+                })
+        });
+        Effect::new(move || {
+            let language = language.get();
+            settings.with(|settings| page::dress(language.tag(), language.direction(), &settings.theme));
+        });
+        if !memory_only {
+            Effect::new(move || settings.with(|settings| kept::write(kept::SETTINGS, &settings.write())));
+            Effect::new(move || receipts.with(|receipts| kept::write(kept::RECEIPTS, &receipts.write())));
+        }
+        Self {
+            node,
+            query: StoredValue::new(query),
+            settings,
+            language,
+            capabilities: Capabilities::look(),
+            receipts,
+            asking: RwSignal::new(None),
+            answer: StoredValue::new_local(None),
+            chats: Chats::new(memory_only),
+            mode: RwSignal::new(mode),
+            chosen_model: RwSignal::new(chosen_model),
+            lend_fault: RwSignal::new(None),
+            lend_held: RwSignal::new(None),
+            drawer: RwSignal::new(false),
+        }
+    }
+
+    /// Whether the person agrees, now or earlier. Everything that needs consent passes through here.
+    pub async fn consent(self, purpose: Purpose) -> bool {
+        if self
+            .receipts
+            .with_untracked(|receipts| receipts.agreed(purpose, page::now_ms()))
+        {
+            return true;
+        }
+        let (sender, answer) = oneshot::channel();
+        // An older dialog that this one replaces counts as declined.
+        self.answer.set_value(Some(sender));
+        self.asking.set(Some(purpose));
+        answer.await.unwrap_or(false)
+    }
+
+    /// What the person answered in the dialog.
+    pub fn answer_consent(self, agreed: bool) {
+        if let Some(purpose) = self.asking.get_untracked()
+            && agreed
+        {
+            self.receipts
+                .update(|receipts| receipts.agree(purpose, page::now_ms()));
+        }
+        self.asking.set(None);
+        if let Some(sender) = self.answer.try_update_value(Option::take).flatten() {
+            // Nobody waits any more where the page that asked is gone.
+            let _ = sender.send(agreed);
+        }
+    }
+
+    pub fn set_mode(self, mode: Mode) {
+        self.mode.set(mode);
+        self.settings
+            .update(|settings| settings.mode = mode.word().to_owned());
+    }
+
+    pub fn set_model(self, id: String) {
+        self.chosen_model.set(Some(id.clone()));
+        self.settings.update(|settings| settings.model = Some(id));
+    }
+
+    /// The chosen model where the relay offers it, else the relay's first.
+    pub fn model(self) -> Option<Model> {
+        let chosen = self.chosen_model.get();
+        self.node.snapshot.with(|snapshot| {
+            chosen
+                .and_then(|id| snapshot.model(&id).cloned())
+                .or_else(|| snapshot.models.first().cloned())
+        })
+    }
+
+    /// The id to ask for: one that was named in the address is asked for even before the relay has answered.
+    pub fn model_id(self) -> Option<String> {
+        untrack(|| self.model())
+            .map(|model| model.id)
+            .or_else(|| self.query.with_value(|query| query.model.clone()))
+    }
+}
+
+pub fn app() -> App {
+    expect_context::<App>()
+}
+
+/// The words of the language on the screen; a change of language draws the screens anew.
+pub fn words() -> &'static Words {
+    use_context::<Language>().unwrap_or_default().words()
+}

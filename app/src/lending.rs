@@ -1,0 +1,163 @@
+//! Lending from the person's side: wanted or not, held back or not, and why.
+//! What is lent, to whom and how is the node's; consent is asked here before anything starts.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::browser::power::{self, ScreenLock};
+use crate::consent::Purpose;
+use crate::context::App;
+use crate::view::{Lend, LendState};
+
+/// How often battery and connection are looked at while lending.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Lives as long as the app: lending goes on while other pages are looked at.
+#[derive(Clone, Copy)]
+pub struct Lending {
+    app: App,
+    /// The person pressed the button and has not pressed it again.
+    pub wanted: RwSignal<bool>,
+    screen: StoredValue<Option<ScreenLock>, LocalStorage>,
+}
+
+impl Lending {
+    pub fn new(app: App) -> Self {
+        let lending = Self {
+            app,
+            wanted: RwSignal::new(false),
+            screen: StoredValue::new_local(None),
+        };
+        set_interval(move || spawn_local(lending.look()), LOOK_EVERY);
+        lending
+    }
+
+    /// What the screens show: the node's word, or why this page holds it back.
+    pub fn shown(self) -> Lend {
+        let mut lend = self.app.node.snapshot.with(|snapshot| snapshot.lend.clone());
+        if let Some(fault) = self.app.lend_fault.get() {
+            lend.state = LendState::Error;
+            lend.reason = Some(fault.code);
+        } else if self.wanted.get() {
+            if let Some(reason) = self.app.lend_held.get() {
+                lend.state = LendState::Paused;
+                lend.reason = Some(reason.to_owned());
+            } else if lend.state == LendState::Off {
+                // Asked for, and the node has not said anything yet.
+                lend.state = LendState::Loading;
+            }
+        }
+        lend
+    }
+
+    pub fn is_on(self) -> bool {
+        self.wanted.get()
+    }
+
+    pub fn toggle(self) {
+        if self.wanted.get_untracked() {
+            self.stop()
+        } else {
+            self.start()
+        }
+    }
+
+    fn start(self) {
+        spawn_local(async move {
+            if self.app.consent(Purpose::Lend).await {
+                self.app.lend_fault.set(None);
+                self.wanted.set(true);
+                self.look().await;
+                if self.app.lend_held.get_untracked().is_none() {
+                    self.go().await;
+                }
+            }
+        });
+    }
+
+    pub fn stop(self) {
+        self.wanted.set(false);
+        self.app.lend_fault.set(None);
+        self.app.lend_held.set(None);
+        self.screen.set_value(None);
+        spawn_local(self.app.node.stop_lending());
+    }
+
+    /// Goes on although something speaks against it, until that changes.
+    pub fn override_hold(self) {
+        self.app
+            .settings
+            .update(|settings| match self.app.lend_held.get_untracked() {
+                Some("battery") => settings.only_charging = false,
+                Some("metered") => settings.not_metered = false,
+                _ => {}
+            });
+        spawn_local(self.look());
+    }
+
+    async fn go(self) {
+        let (model, layers) = self
+            .app
+            .query
+            .with_value(|query| (query.model.clone(), query.layers));
+        let model = model.or_else(|| self.app.model_id());
+        let result = self.app.node.lend(model, layers).await;
+        if let Err(fault) = result
+            && self.wanted.get_untracked()
+            && self.app.lend_held.get_untracked().is_none()
+        {
+            self.wanted.set(false);
+            self.app.lend_fault.set(Some(fault));
+        }
+    }
+
+    /// Holds back or goes on, as the person's conditions say.
+    async fn look(self) {
+        if !self.wanted.get_untracked() {
+            return;
+        }
+        let (only_charging, not_metered, keep_awake) = self
+            .app
+            .settings
+            .with_untracked(|s| (s.only_charging, s.not_metered, s.keep_awake));
+        let hold = if only_charging && power::charging().await == Some(false) {
+            Some("battery")
+        } else if not_metered && power::metered() == Some(true) {
+            Some("metered")
+        } else {
+            None
+        };
+        self.hold_screen(keep_awake && hold.is_none()).await;
+        let before = self.app.lend_held.get_untracked();
+        // The person may have stopped while the battery was asked.
+        if before == hold || !self.wanted.get_untracked() {
+            return;
+        }
+        self.app.lend_held.set(hold);
+        match (before, hold) {
+            (None, Some(_)) => self.app.node.stop_lending().await,
+            (Some(_), None) => spawn_local(self.go()),
+            _ => {}
+        }
+    }
+
+    async fn hold_screen(self, wanted: bool) {
+        let has = self.screen.with_value(Option::is_some);
+        if !wanted {
+            self.screen.set_value(None);
+        } else if self.app.capabilities.phone && (!has || power::hidden()) {
+            // A lock is lost whenever the page is hidden; it is taken again when it shows.
+            self.screen.set_value(None);
+            if !power::hidden() {
+                let lock = ScreenLock::take().await;
+                self.screen.set_value(lock);
+            }
+        }
+    }
+}
+
+pub fn lending() -> Lending {
+    expect_context::<Lending>()
+}

@@ -1,0 +1,231 @@
+//! The screens' one door to the node: starts it, asks it, and turns what it says into `view`'s values.
+//! The only file that names `node_wasm`; it asks nobody for consent (see `context`).
+
+use futures::StreamExt as _;
+use leptos::prelude::*;
+use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
+
+use crate::query::Query;
+use crate::view::{
+    Ask, Backend, ChatEvent, Connection, Fault, Gave, Hop, Lend, LendState, Mode, Model, Route, Snapshot,
+    Swarm, Worker,
+};
+
+/// The node of this tab.
+#[derive(Clone, Copy)]
+pub struct Node {
+    pub snapshot: RwSignal<Snapshot>,
+    handle: StoredValue<Handle, LocalStorage>,
+}
+
+impl Node {
+    /// Starts it. It connects in the background; nothing is lent, asked or kept by this.
+    pub fn start(origin: String, query: &Query) -> Self {
+        let handle = Handle::start(config(origin, query));
+        let snapshot = RwSignal::new(from_snapshot(handle.snapshot()));
+        handle.on_change({
+            let handle = handle.clone();
+            move || {
+                let now = from_snapshot(handle.snapshot());
+                // The node may speak of the same state twice; the screen is drawn once.
+                if snapshot.with_untracked(|before| *before != now) {
+                    snapshot.set(now);
+                }
+            }
+        });
+        Self {
+            snapshot,
+            handle: StoredValue::new_local(handle),
+        }
+    }
+
+    /// Resolves when layers are served. The person has agreed before this is called.
+    pub async fn lend(self, model: Option<String>, layers: Option<(u32, u32)>) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle
+            .lend(LendOptions { model, layers })
+            .await
+            .map_err(from_error)
+    }
+
+    pub async fn stop_lending(self) {
+        let handle = self.handle.get_value();
+        handle.stop_lending().await;
+    }
+
+    /// Asks for one answer.
+    pub fn ask(self, ask: Ask) -> Answer {
+        let handle = self.handle.get_value();
+        Answer(handle.chat(to_request(ask)))
+    }
+
+    pub async fn identity(self) -> Result<Option<String>, Fault> {
+        let handle = self.handle.get_value();
+        handle.identity().await.map_err(from_error)
+    }
+
+    pub async fn create_identity(self) -> Result<String, Fault> {
+        let handle = self.handle.get_value();
+        handle.create_identity().await.map_err(from_error)
+    }
+
+    pub async fn reset_identity(self) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle.reset_identity().await.map_err(from_error)
+    }
+}
+
+/// An answer on its way. Dropping it stops the work everywhere.
+pub struct Answer(ChatStream);
+
+impl Answer {
+    pub async fn next(&mut self) -> Option<ChatEvent> {
+        self.0.next().await.map(from_event)
+    }
+}
+
+fn config(origin: String, query: &Query) -> Config {
+    let mut config = Config::new(origin);
+    config.storage = if query.memory_only {
+        node_wasm::Storage::Memory
+    } else {
+        node_wasm::Storage::Persistent
+    };
+    config.backend = match query.backend.unwrap_or_default() {
+        Backend::Auto => node_wasm::Backend::Auto,
+        Backend::Gpu => node_wasm::Backend::Gpu,
+        Backend::Cpu => node_wasm::Backend::Cpu,
+    };
+    config.pace_ms = query.pace_ms;
+    config.wire = query.wire.as_deref().and_then(|wire| match wire {
+        "f32" => Some(node_wasm::Wire::F32),
+        "f16" => Some(node_wasm::Wire::F16),
+        "q8" => Some(node_wasm::Wire::Q8),
+        _ => None,
+    });
+    config.speculate = query.speculate.unwrap_or(config.speculate);
+    config.shadow = query.shadow.unwrap_or(config.shadow);
+    config
+}
+
+fn to_request(ask: Ask) -> ChatRequest {
+    ChatRequest {
+        model: ask.model,
+        messages: ask
+            .messages
+            .into_iter()
+            .map(|(role, content)| node_wasm::Message { role, content })
+            .collect(),
+        prompt: None,
+        mode: match ask.mode {
+            Mode::Auto => node_wasm::Mode::Auto,
+            Mode::Local => node_wasm::Mode::Local,
+            Mode::Mine => node_wasm::Mode::Mine,
+            Mode::Swarm => node_wasm::Mode::Swarm,
+        },
+        max_tokens: ask.max_tokens,
+        sampling: Sampling {
+            temperature: ask.temperature,
+            top_k: 0,
+            top_p: ask.top_p,
+            min_p: 0.0,
+            repeat_penalty: 1.0,
+            seed: ask.seed,
+        },
+    }
+}
+
+fn from_event(event: node_wasm::ChatEvent) -> ChatEvent {
+    match event {
+        node_wasm::ChatEvent::Text { text, .. } => ChatEvent::Text(text),
+        node_wasm::ChatEvent::Waiting { reason } => ChatEvent::Waiting { reason },
+        node_wasm::ChatEvent::Resumed => ChatEvent::Resumed,
+        node_wasm::ChatEvent::Route(route) => ChatEvent::Route(Route {
+            hops: route
+                .hops
+                .into_iter()
+                .map(|hop| Hop {
+                    peer: hop.peer.unwrap_or_default(),
+                    first: hop.first,
+                    end: hop.end,
+                    backend: hop.backend,
+                    ms: hop.ms,
+                    lost: hop.lost,
+                })
+                .collect(),
+            replays: route.replays,
+            bytes: route.bytes,
+        }),
+        node_wasm::ChatEvent::Done { tokens, ms, .. } => ChatEvent::Done { tokens, ms },
+        node_wasm::ChatEvent::Failed(error) => ChatEvent::Failed(from_error(error)),
+    }
+}
+
+fn from_error(error: node_wasm::Error) -> Fault {
+    Fault::new(error.code, error.message)
+}
+
+fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
+    Snapshot {
+        connection: match snapshot.connection {
+            node_wasm::Connection::Offline => Connection::Offline,
+            node_wasm::Connection::Connecting => Connection::Connecting,
+            node_wasm::Connection::Online => Connection::Online,
+        },
+        reason: snapshot.reason,
+        peer_id: snapshot.peer_id,
+        node_id: snapshot.node_id,
+        swarm: snapshot.swarm.map(|swarm| Swarm {
+            id: swarm.id,
+            name: swarm.name,
+        }),
+        models: snapshot
+            .models
+            .into_iter()
+            .map(|model| Model {
+                id: model.id,
+                name: model.name,
+                architecture: model.architecture,
+                layers: model.layers,
+                bytes: model.bytes,
+                license: model.license.unwrap_or_default(),
+            })
+            .collect(),
+        workers: snapshot
+            .workers
+            .into_iter()
+            .map(|worker| Worker {
+                peer: worker.peer,
+                model: worker.model,
+                first: worker.first,
+                end: worker.end,
+                backend: worker.backend,
+                tokens_per_s: f64::from(worker.tokens_per_s),
+            })
+            .collect(),
+        lend: from_lend(snapshot.lend),
+    }
+}
+
+fn from_lend(lend: node_wasm::LendState) -> Lend {
+    Lend {
+        state: match lend.state {
+            node_wasm::Lending::Off => LendState::Off,
+            node_wasm::Lending::Loading => LendState::Loading,
+            node_wasm::Lending::Ready => LendState::Ready,
+            node_wasm::Lending::Working => LendState::Working,
+            node_wasm::Lending::Paused => LendState::Paused,
+            node_wasm::Lending::Error => LendState::Error,
+        },
+        reason: lend.reason,
+        model: lend.model,
+        range: (lend.first < lend.end).then_some((lend.first, lend.end)),
+        loaded_bytes: lend.loaded_bytes,
+        total_bytes: lend.total_bytes,
+        gave: Gave {
+            jobs: lend.gave.jobs,
+            tokens: lend.gave.tokens,
+            bytes: lend.gave.bytes,
+        },
+    }
+}
