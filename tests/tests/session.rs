@@ -1,10 +1,11 @@
 //! Sessions in the simulated world: one answer, computed by several nodes.
-//! No real model, no real network: those are for the browser tests.
+//! Losses are the business of `survival` and `loss`.
 #![allow(clippy::unwrap_used)]
 
-use node::io::{Event, FinishReason, Input, RequestId};
-use protocol::Sampling;
-use tests::world::{Speed, World, ask, undisturbed};
+use node::io::{Ask, Code, Event, FinishReason, Input, Lend, Mode, RequestId};
+use node::{LendState, RouteSheet};
+use protocol::{Backend, LayerRange, Sampling, Terms};
+use tests::world::{Distance, Speed, World, ask, model, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -12,23 +13,57 @@ const SPEED: Speed = Speed {
     load_ms: 10,
 };
 const PROMPT: [u32; 6] = [1, 5, 9, 2, 3, 7];
+const LAYERS: u32 = 8;
 
-#[test]
-fn two_workers_with_half_of_the_layers_each_give_the_answer_of_one() {
+/// A world with one asker and workers that lend the given layers; everybody has heard of everybody.
+fn world(lent: &[(u32, u32)], distance: Distance) -> (World, usize) {
     let mut world = World::new(1);
+    world.network.everywhere = Some(distance);
     let asker = world.host(SPEED);
-    for (first, end) in [(0, 4), (4, 8)] {
+    for (first, end) in lent {
         let worker = world.host(SPEED);
-        world.lend(worker, first, end, 8);
+        world.lend(worker, *first, *end, LAYERS);
     }
     world.run_until(1_000);
-    world.input(asker, Input::Ask(ask(1, &PROMPT, 32, 8)));
-    world.run_until_over(asker, RequestId(1), 60_000).unwrap();
-    assert_eq!(
-        world.tokens(asker, RequestId(1), PROMPT.len()),
-        undisturbed(&PROMPT, 8, &Sampling::GREEDY, 32)
+    (world, asker)
+}
+
+fn near() -> Distance {
+    Distance {
+        delay_ms: 1,
+        jitter_ms: 0,
+        bytes_per_ms: 0,
+    }
+}
+
+fn far(delay_ms: u64) -> Distance {
+    Distance {
+        delay_ms,
+        jitter_ms: 0,
+        bytes_per_ms: 0,
+    }
+}
+
+/// Asks, waits, checks the tokens; the route sheet.
+fn answered(world: &mut World, asker: usize, question: Ask) -> RouteSheet {
+    let (id, prompt, count) = (
+        question.request,
+        question.prompt.clone(),
+        question.max_tokens as usize,
     );
-    let (_, _, last) = world.hosts[asker].events.last().unwrap();
+    let expected = undisturbed(&prompt, question.model.layers, &question.sampling, count);
+    world.input(asker, Input::Ask(question));
+    world.run_until_over(asker, id, world.now + 120_000).unwrap();
+    assert_eq!(world.tokens(asker, id, prompt.len()), expected);
+    finished(world, asker, id)
+}
+
+fn finished(world: &World, asker: usize, id: RequestId) -> RouteSheet {
+    let (_, _, last) = world.hosts[asker]
+        .events
+        .iter()
+        .rfind(|(_, of, _)| *of == id)
+        .unwrap();
     let Event::Finished {
         reason: FinishReason::Length,
         route,
@@ -36,11 +71,386 @@ fn two_workers_with_half_of_the_layers_each_give_the_answer_of_one() {
     else {
         panic!("{last:?}")
     };
+    route.clone()
+}
+
+fn failed(world: &World, asker: usize, id: RequestId) -> Code {
+    let (_, _, last) = world.hosts[asker]
+        .events
+        .iter()
+        .rfind(|(_, of, _)| *of == id)
+        .unwrap();
+    let Event::Failed { code, .. } = last else {
+        panic!("{last:?}")
+    };
+    *code
+}
+
+#[test]
+fn two_workers_with_half_of_the_layers_each_give_the_answer_of_one() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    let route = answered(&mut world, asker, ask(1, &PROMPT, 32, LAYERS));
     assert_eq!(route.remote_hops(), 2);
     assert_eq!((route.tokens, route.trips, route.replays), (32, 32, 0));
+    assert!(route.hops.iter().all(|hop| hop.steps == 32 && hop.compute_ms > 0));
     world.run_until(world.now + 1_000);
     assert!(
         world.hosts.iter().all(|host| host.device.caches() == 0),
         "all caches are freed"
+    );
+}
+
+#[test]
+fn local_mode_is_a_route_of_one_stage_on_oneself() {
+    let (mut world, asker) = world(&[], near());
+    let mut question = ask(1, &PROMPT, 16, LAYERS);
+    question.mode = Mode::Local;
+    let route = answered(&mut world, asker, question);
+    assert_eq!((route.remote_hops(), route.hops.len()), (0, 1));
+    assert_eq!(world.network.bytes, 0, "not a byte leaves the device");
+}
+
+#[test]
+fn auto_mode_stays_here_when_the_model_is_here_and_goes_out_when_it_is_not() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    let mut question = ask(1, &PROMPT, 8, LAYERS);
+    (question.mode, question.local_ready) = (Mode::Auto, true);
+    assert_eq!(answered(&mut world, asker, question).remote_hops(), 0);
+    let mut question = ask(2, &PROMPT, 8, LAYERS);
+    question.mode = Mode::Auto;
+    assert_eq!(answered(&mut world, asker, question).remote_hops(), 2);
+}
+
+#[test]
+fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
+    let (mut world, asker) = world(&[(0, 8), (0, 8)], near());
+    let mut question = ask(1, &PROMPT, 8, LAYERS);
+    question.mode = Mode::Mine;
+    world.input(asker, Input::Ask(question));
+    assert_eq!(
+        world.run_until_over(asker, RequestId(1), world.now + 10_000),
+        None,
+        "nobody is mine yet"
+    );
+    let mine = world.hosts[2].id.clone();
+    world.input(
+        asker,
+        Input::Owner {
+            peer: mine.clone(),
+            mine: true,
+        },
+    );
+    world
+        .run_until_over(asker, RequestId(1), world.now + 10_000)
+        .unwrap();
+    let route = finished(&world, asker, RequestId(1));
+    assert_eq!(route.hops.len(), 1);
+    assert_eq!(route.hops[0].peer, mine);
+}
+
+#[test]
+fn whoever_lends_takes_part_in_its_own_answers_by_the_same_code() {
+    let (mut world, asker) = world(&[(4, 8)], near());
+    world.lend(asker, 0, 4, LAYERS);
+    world.run_until(world.now + 1_000);
+    let route = answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS));
+    assert_eq!((route.remote_hops(), route.hops.len()), (1, 2));
+    // And the other way round: the head here, the embedding there.
+    let (mut world, asker) = self::world(&[(0, 4)], near());
+    world.lend(asker, 4, 8, LAYERS);
+    world.run_until(world.now + 1_000);
+    let route = answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS));
+    assert_eq!((route.remote_hops(), route.hops.len()), (1, 2));
+}
+
+#[test]
+fn guesses_save_trips_and_change_nothing() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], far(50));
+    let mut question = ask(1, &(0..48).chain(0..20).collect::<Vec<_>>(), 96, LAYERS);
+    question.speculate = true;
+    let route = answered(&mut world, asker, question);
+    assert!(route.agreed > 0 && route.agreed < route.drafted, "{route:?}");
+    assert_eq!(route.trips + route.agreed, 96);
+    assert!(route.trips < 72, "{} trips for 96 tokens", route.trips);
+}
+
+#[test]
+fn a_seed_gives_the_same_answer_each_time_and_another_one_another() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    let mut said = Vec::new();
+    for (id, seed) in [(1, 5), (2, 5), (3, 6)] {
+        let mut question = ask(id, &PROMPT, 24, LAYERS);
+        question.sampling = Sampling {
+            temperature: 0.8,
+            seed,
+            ..Sampling::GREEDY
+        };
+        answered(&mut world, asker, question);
+        said.push(world.tokens(asker, RequestId(id), PROMPT.len()));
+    }
+    assert_eq!(said[0], said[1]);
+    assert_ne!(said[0], said[2]);
+}
+
+#[test]
+fn an_answer_ends_at_its_stop_token_and_without_it() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    let whole = undisturbed(&PROMPT, LAYERS, &Sampling::GREEDY, 24);
+    let stop = whole[10];
+    let until = whole.iter().position(|id| *id == stop).unwrap();
+    let mut question = ask(1, &PROMPT, 24, LAYERS);
+    question.stop = vec![stop];
+    world.input(asker, Input::Ask(question));
+    world
+        .run_until_over(asker, RequestId(1), world.now + 60_000)
+        .unwrap();
+    assert_eq!(world.tokens(asker, RequestId(1), PROMPT.len()), whole[..until]);
+    let (_, _, last) = world.hosts[asker].events.last().unwrap();
+    assert!(matches!(
+        last,
+        Event::Finished {
+            reason: FinishReason::Stop,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_prefill_keeps_all_stages_busy_at_once() {
+    // 64 pieces through 4 stages: one after the other it would take four times as long.
+    let lent = [(0, 2), (2, 4), (4, 6), (6, 8)];
+    let (mut world, asker) = world(&lent, near());
+    let prompt: Vec<u32> = (0..128 * 64).map(|i| i * 7 % 48).collect();
+    let start = world.now;
+    answered(&mut world, asker, ask(1, &prompt, 1, LAYERS));
+    let one_stage_ms = (64 * SPEED.step_us + 8_192 * 2 * SPEED.position_us) / 1_000;
+    let took = world.now - start;
+    assert!(
+        took < one_stage_ms * 3 / 2,
+        "{took} ms, one stage alone {one_stage_ms} ms"
+    );
+}
+
+#[test]
+fn cancelling_reaches_every_stage_and_stops_the_computing() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], far(20));
+    let prompt: Vec<u32> = (0..4_096).map(|i| i % 48).collect();
+    world.input(asker, Input::Ask(ask(1, &prompt, 500, LAYERS)));
+    world.run_until(world.now + 400);
+    assert!(world.hosts[1].device.caches() == 1 && world.hosts[2].device.caches() == 1);
+    world.input(
+        asker,
+        Input::Cancel {
+            request: RequestId(1),
+        },
+    );
+    assert_eq!(failed(&world, asker, RequestId(1)), Code::Aborted);
+    world.run_until(world.now + 250);
+    for worker in [1, 2] {
+        assert_eq!(world.hosts[worker].device.caches(), 0);
+        let snapshot = world.hosts[worker].node.as_ref().unwrap().snapshot();
+        assert_eq!(snapshot.serving, 0);
+        assert!(matches!(
+            snapshot.lending,
+            LendState::Ready { working: false, .. }
+        ));
+    }
+}
+
+#[test]
+fn several_answers_share_the_workers_and_none_is_starved() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    for id in 1..=4 {
+        world.input(asker, Input::Ask(ask(id, &[id as u32, 3, 4], 40, LAYERS)));
+    }
+    let mut ends = Vec::new();
+    for id in 1..=4 {
+        ends.push(world.run_until_over(asker, RequestId(id), 60_000).unwrap());
+        let expected = undisturbed(&[id as u32, 3, 4], LAYERS, &Sampling::GREEDY, 40);
+        assert_eq!(world.tokens(asker, RequestId(id), 3), expected);
+    }
+    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
+    assert!(last - first < (last - 1_000) / 4, "they end together: {ends:?}");
+}
+
+#[test]
+fn nobody_there_is_said_at_once_waited_for_a_minute_and_then_an_error() {
+    let (mut world, asker) = world(&[(0, 4)], near());
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    world.run_until(world.now + 10);
+    let (_, _, first) = &world.hosts[asker].events[0];
+    assert_eq!(
+        *first,
+        Event::Waiting {
+            reason: Code::NoRoute
+        }
+    );
+    let start = world.now;
+    let end = world
+        .run_until_over(asker, RequestId(1), world.now + 90_000)
+        .unwrap();
+    assert!((59_000..62_000).contains(&(end - start)));
+    assert_eq!(failed(&world, asker, RequestId(1)), Code::NoRoute);
+}
+
+#[test]
+fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
+    let (mut world, asker) = world(&[(0, 4)], near());
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    world.run_until(world.now + 20_000);
+    let late = world.host(SPEED);
+    world.lend(late, 4, 8, LAYERS);
+    world
+        .run_until_over(asker, RequestId(1), world.now + 3_000)
+        .unwrap();
+    finished(&world, asker, RequestId(1));
+    assert!(
+        world.hosts[asker]
+            .events
+            .iter()
+            .any(|(_, _, event)| *event == Event::Resumed)
+    );
+}
+
+#[test]
+fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    let other = world.host(SPEED);
+    world.run_until(world.now + 6_000);
+    // Four sessions of one peer are as many as it gets; the fifth waits for one of them to end.
+    for id in 1..=5 {
+        world.input(asker, Input::Ask(ask(id, &PROMPT, 30, LAYERS)));
+    }
+    // Another peer is not held back by that.
+    world.input(other, Input::Ask(ask(1, &PROMPT, 30, LAYERS)));
+    world
+        .run_until_over(other, RequestId(1), world.now + 5_000)
+        .unwrap();
+    for id in 1..=5 {
+        world
+            .run_until_over(asker, RequestId(id), world.now + 10_000)
+            .unwrap();
+        finished(&world, asker, RequestId(id));
+    }
+}
+
+#[test]
+fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
+    let (mut world, asker) = world(&[], near());
+    let worker = world.host(SPEED);
+    let lend = Lend {
+        model: model(LAYERS),
+        layers: LayerRange::new(0, LAYERS).ok(),
+        most_layers: LAYERS,
+        terms: Terms::Mine,
+        backend: Backend::Cpu,
+        memory_bytes: 1 << 20,
+        positions: 10_000,
+    };
+    world.input(worker, Input::Lend(lend));
+    world.run_until(world.now + 1_000);
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    assert_eq!(
+        world.run_until_over(asker, RequestId(1), world.now + 20_000),
+        None
+    );
+    let (owner, owned) = (world.hosts[asker].id.clone(), world.hosts[worker].id.clone());
+    world.input(
+        worker,
+        Input::Owner {
+            peer: owner,
+            mine: true,
+        },
+    );
+    world.input(
+        asker,
+        Input::Owner {
+            peer: owned,
+            mine: true,
+        },
+    );
+    world
+        .run_until_over(asker, RequestId(1), world.now + 5_000)
+        .unwrap();
+    finished(&world, asker, RequestId(1));
+}
+
+#[test]
+fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
+    let (mut world, asker) = world(&[(0, 4), (4, 6)], near());
+    let late = world.host(SPEED);
+    let lend = Lend {
+        model: model(LAYERS),
+        layers: None,
+        most_layers: 4,
+        terms: Terms::Anybody,
+        backend: Backend::Cpu,
+        memory_bytes: 1 << 20,
+        positions: 10_000,
+    };
+    world.input(late, Input::Lend(lend));
+    world.run_until(world.now + 10_000);
+    let state = world.hosts[late].node.as_ref().unwrap().snapshot().lending;
+    let LendState::Ready { layers, .. } = state else {
+        panic!("{state:?}")
+    };
+    // The missing two, and two more so that it fits after the first worker's.
+    assert_eq!((layers.first(), layers.end()), (4, 8));
+    assert_eq!(
+        answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS)).remote_hops(),
+        2
+    );
+}
+
+#[test]
+fn stopping_is_immediate_and_everybody_learns_of_it() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 400, LAYERS)));
+    world.run_until(world.now + 200);
+    world.input(1, Input::StopLending);
+    assert_eq!(world.hosts[1].device.caches(), 0, "at once");
+    world.run_until(world.now + 50);
+    let rows = world.hosts[asker].node.as_ref().unwrap().snapshot().peers;
+    assert!(rows.iter().all(|row| row.work.is_none()), "{rows:?}");
+    assert!(matches!(
+        world.hosts[asker].events.last().unwrap().2,
+        Event::Waiting {
+            reason: Code::NoRoute
+        }
+    ));
+}
+
+#[test]
+fn a_senseless_question_is_refused_with_a_reason() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    let bad = [
+        Ask {
+            prompt: Vec::new(),
+            ..ask(1, &PROMPT, 8, LAYERS)
+        },
+        ask(2, &PROMPT, 0, LAYERS),
+        ask(3, &PROMPT, u32::MAX, LAYERS),
+        ask(4, &PROMPT, 8, 0),
+        Ask {
+            sampling: Sampling {
+                temperature: f32::NAN,
+                ..Sampling::GREEDY
+            },
+            ..ask(5, &PROMPT, 8, LAYERS)
+        },
+    ];
+    for question in bad {
+        let id = question.request;
+        world.input(asker, Input::Ask(question));
+        assert_eq!(failed(&world, asker, id), Code::BadRequest);
+    }
+    for id in 10..26 {
+        world.input(asker, Input::Ask(ask(id, &PROMPT, 8, LAYERS)));
+    }
+    world.input(asker, Input::Ask(ask(99, &PROMPT, 8, LAYERS)));
+    assert_eq!(
+        failed(&world, asker, RequestId(99)),
+        Code::BadRequest,
+        "too many at once"
     );
 }

@@ -144,12 +144,23 @@ impl Peers {
             self.pairs.retain(|_, pair| pair.avoid_until > now);
         }
         if self.pairs.len() < MAX_PAIRS || self.pairs.contains_key(&key) {
-            let none = Pair { avoid_until: now, retry_from: now, times: 0 };
+            let none = Pair {
+                avoid_until: now,
+                retry_from: now,
+                times: 0,
+            };
             let pair = self.pairs.entry(key).or_insert(none);
             let longer = |ms: u64| now.plus_ms((ms << pair.times.min(6)).min(MAX_AVOID_MS));
             (pair.avoid_until, pair.retry_from) = (longer(wait_ms), longer(RETRY_PAIR_MS));
             pair.times = pair.times.saturating_add(1);
         }
+    }
+
+    /// What one token through one layer costs a worker.
+    pub(crate) fn us_per_layer(&self, peer: &PeerId, model: &ModelId, now: Now) -> Option<u64> {
+        let peer = self.table.get(peer)?;
+        let (offer, work) = peer.works(model, now)?;
+        Some(peer.us_per_layer(offer, work))
     }
 
     pub(crate) fn addresses(&self, peer: &PeerId) -> Addresses {
@@ -199,7 +210,11 @@ impl Peers {
             });
         }
         for ((a, b), pair) in &self.pairs {
-            let until = if whom.failed_too { pair.retry_from } else { pair.avoid_until };
+            let until = if whom.failed_too {
+                pair.retry_from
+            } else {
+                pair.avoid_until
+            };
             if until > now {
                 delays.set(a, b, None);
             }

@@ -1,7 +1,7 @@
 //! One place on a route: the stage that fills it, and how it is doing.
 //! It fills no place by itself: the request does.
 
-use protocol::{Addresses, PeerId, SessionId, Stage};
+use protocol::{Addresses, PeerId, SessionId, Stage, Trace};
 
 use crate::credit::Credit;
 use crate::io::{Now, StreamId};
@@ -27,6 +27,7 @@ pub(crate) struct Slot {
     /// Since when it has had work that it has not done; `None`: it has none.
     pub(crate) due: Option<Now>,
     pub(crate) pace: Pace,
+    pub(crate) cost: Cost,
     /// For Steps from this node.
     pub(crate) credit: Credit,
     /// Its line on the route sheet.
@@ -44,6 +45,33 @@ pub(crate) enum SlotState {
     Serving,
     /// Lost.
     Dead,
+}
+
+/// What single tokens cost a stage lately, by its own word.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    steps: u32,
+    ms: u64,
+}
+
+impl Cost {
+    /// Tokens between two looks: one slow step is no sign of a slow device.
+    const STEPS: u32 = 8;
+
+    pub(crate) fn note(&mut self, trace: &Trace) {
+        if trace.positions == 1 {
+            self.steps += 1;
+            self.ms += u64::from(trace.queue_ms) + u64::from(trace.compute_ms);
+        }
+    }
+
+    /// Microseconds per token, once every so many tokens.
+    pub(crate) fn take_us(&mut self) -> Option<u64> {
+        let cost =
+            (self.steps >= Cost::STEPS).then(|| self.ms.saturating_mul(1_000) / u64::from(Cost::STEPS))?;
+        *self = Cost::default();
+        Some(cost)
+    }
 }
 
 impl Slot {

@@ -27,6 +27,8 @@ const EXACT_D_MODEL: u32 = 2_048;
 const BUSY_MS: u64 = 2_000;
 /// One that refused for another reason is not asked again by this request.
 const REFUSED_MS: u64 = 3_600_000;
+/// One that became far slower than others are is left alone for this long.
+const STRAGGLER_MS: u64 = 60_000;
 /// A pair of stages whose connection broke may be tried again after this; one that never came
 /// about later.
 const PAIR_CLOSED_MS: u64 = 5_000;
@@ -189,7 +191,7 @@ impl Request {
             Message::Token(token) => self.token(session, token, world),
             Message::Trace(trace) => {
                 self.trace(session, &trace, world.peers, now);
-                false
+                self.straggles(session, world) && self.lose(session, Some(STRAGGLER_MS), false, world)
             }
             Message::Ack(ack) => {
                 if let Some(slot) = self.slot(session) {
@@ -472,6 +474,7 @@ impl Request {
         let end = trace.first_position.saturating_add(trace.positions);
         let Some(slot) = self.slot(session) else { return };
         slot.progressed(end.min(most), trace.positions, now);
+        slot.cost.note(trace);
         let layers = u64::from(slot.stage.layers.end() - slot.stage.layers.first()).max(1);
         if trace.positions == 1 {
             peers.measured(&slot.peer, u64::from(trace.compute_ms) * 1_000 / layers);

@@ -7,9 +7,11 @@
 //! positions end, kept or yet to be computed. No stage needs to know what happened, and several
 //! losses at once, or a loss during a replay, are no special case.
 
+use std::collections::BTreeMap;
+
 use protocol::{
-    Blob, Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay, Stage,
-    SwarmId,
+    Blob, Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay,
+    SessionId, Stage, SwarmId,
 };
 
 use crate::credit::Credit;
@@ -17,9 +19,9 @@ use crate::desk::{Desk, Owner};
 use crate::io::{Code, Event, Mode, Now};
 use crate::pace::Pace;
 use crate::peers::Whom;
-use crate::place::{Place, Slot, SlotState};
+use crate::place::{Cost, Place, Slot, SlotState};
 use crate::request::{Phase, Request, World};
-use crate::route::{Candidate, Leg, route};
+use crate::route::{self, Candidate, Leg};
 use crate::sheet::Hop;
 
 /// How long to wait for somebody who holds a missing layer.
@@ -32,6 +34,9 @@ const OPEN_MS: u64 = 2_000;
 const DIAL_MS: u64 = 12_000;
 /// Loading weights here is shown to the user and may take long.
 const LOAD_MS: u64 = 3_600_000;
+/// A stage is left for another way when it costs this many times as much, and this much more.
+const STRAGGLER_TIMES: u64 = 3;
+const STRAGGLER_US: u64 = 20_000;
 /// An answer does not change hands for ever.
 const MAX_EPOCHS: u32 = 1_000;
 
@@ -237,6 +242,44 @@ impl Request {
         [false, true]
             .into_iter()
             .find_map(|failed_too| self.plan_among(span, from, to, failed_too, world))
+            .map(|(legs, _)| legs)
+    }
+
+    /// Whether a stage has become so slow that the way over others pays, replay and all.
+    pub(crate) fn straggles(&mut self, session: SessionId, world: &World<'_>) -> bool {
+        let Some(at) = self
+            .places
+            .iter()
+            .position(|place| place.active.session == session)
+        else {
+            return false;
+        };
+        let Some(us) = self.places[at].active.cost.take_us() else {
+            return false;
+        };
+        let me = &world.desk.me;
+        let from = if at == 0 {
+            me
+        } else {
+            &self.places[at - 1].active.peer
+        };
+        let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
+        let slot = &self.places[at].active;
+        let mut others = self.avoid.clone();
+        others.insert(slot.peer.clone(), Now(u64::MAX));
+        let Some((legs, cost)) = self.plan_avoiding(slot.stage.layers, (from, to), false, &others, world)
+        else {
+            return false;
+        };
+        let per_layer = |peer: &PeerId| world.peers.us_per_layer(peer, &self.ask.model.id, world.desk.now);
+        let computing = |leg: &Leg| {
+            per_layer(&leg.peer)
+                .unwrap_or(0)
+                .saturating_mul(leg.layers.len().into())
+        };
+        let theirs: u64 = legs.iter().map(computing).sum();
+        // Slower by much, and not only because it is nearer than they are.
+        theirs.saturating_mul(STRAGGLER_TIMES) + STRAGGLER_US < us && cost.us < us
     }
 
     fn plan_among(
@@ -246,7 +289,18 @@ impl Request {
         to: &PeerId,
         failed_too: bool,
         world: &World<'_>,
-    ) -> Option<Vec<Leg>> {
+    ) -> Option<(Vec<Leg>, route::Cost)> {
+        self.plan_avoiding(span, (from, to), failed_too, &self.avoid, world)
+    }
+
+    fn plan_avoiding(
+        &self,
+        span: LayerRange,
+        (from, to): (&PeerId, &PeerId),
+        failed_too: bool,
+        avoid: &BTreeMap<PeerId, Now>,
+        world: &World<'_>,
+    ) -> Option<(Vec<Leg>, route::Cost)> {
         let (now, me) = (world.desk.now, &world.desk.me);
         let model = &self.ask.model;
         let whom = Whom {
@@ -276,8 +330,8 @@ impl Request {
             });
         }
         delays.to_middle.insert(me.clone(), 0);
-        candidates.retain(|candidate| self.avoid.get(&candidate.peer).is_none_or(|until| *until <= now));
-        route(&candidates, &delays, span, from, to).map(|(legs, _)| legs)
+        candidates.retain(|candidate| avoid.get(&candidate.peer).is_none_or(|until| *until <= now));
+        route::route(&candidates, &delays, span, from, to)
     }
 
     fn place(&mut self, leg: Leg, world: &mut World<'_>) -> Place {
@@ -316,6 +370,7 @@ impl Request {
             has: 0,
             due: None,
             pace: Pace::default(),
+            cost: Cost::default(),
             credit: Credit::new(),
             hop: Slot::NO_HOP,
         }

@@ -215,6 +215,7 @@ impl Job {
         if flying.epoch != self.epoch {
             return;
         }
+        let epoch = self.epoch;
         let Flying {
             first_position,
             positions,
@@ -223,25 +224,30 @@ impl Job {
             queue_ms,
             ..
         } = flying;
-        let bytes = match output {
-            StepOutput::Nothing => 0,
+        let queue_ms = u32::try_from(queue_ms).unwrap_or(u32::MAX);
+        let trace = |bytes| {
+            Message::Trace(Trace {
+                epoch,
+                first_position,
+                positions,
+                queue_ms,
+                compute_ms,
+                bytes,
+            })
+        };
+        match output {
+            StepOutput::Nothing => desk.send(self.control, trace(0)),
             StepOutput::Tokens(ids) => {
                 let position = first_position + positions - samples.min(positions) + 1;
                 let count = ids.len() as u32;
                 let Some(ids) = List::new(ids).ok().filter(|_| count == samples) else {
                     return self.report(Fault::Compute, None, desk);
                 };
+                // Before the last token, or the requester would close before it has heard it.
+                desk.send(self.control, trace(0));
                 if !self.shadow {
-                    desk.send(
-                        self.control,
-                        Message::Token(Token {
-                            epoch: self.epoch,
-                            position,
-                            ids,
-                        }),
-                    );
+                    desk.send(self.control, Message::Token(Token { epoch, position, ids }));
                 }
-                0
             }
             StepOutput::Hidden { d_model, bytes } => {
                 let size = bytes.len() as u32;
@@ -250,19 +256,9 @@ impl Job {
                 }
                 self.forward(first_position, positions, samples, recent, bytes);
                 self.flush(desk);
-                size
+                desk.send(self.control, trace(size));
             }
-        };
-        let queue_ms = u32::try_from(queue_ms).unwrap_or(u32::MAX);
-        let trace = Trace {
-            epoch: self.epoch,
-            first_position,
-            positions,
-            queue_ms,
-            compute_ms,
-            bytes,
-        };
-        desk.send(self.control, Message::Trace(trace));
+        }
     }
 
     /// The compute worker could not.
