@@ -81,7 +81,7 @@ impl Signature {
             Scheme::Es256 => Self::es256(bytes),
             Scheme::EdDsa => Self::eddsa(bytes),
             Scheme::Es256WebAuthn => {
-                let (authenticator_data, client_data_json, rs) = Assertion::split(bytes)?;
+                let [authenticator_data, client_data_json, rs] = Assertion::split(bytes)?;
                 Self::webauthn(authenticator_data, client_data_json, rs)
             }
         }

@@ -61,12 +61,12 @@ impl Assertion {
     }
 
     /// The three parts of what [`Assertion::to_bytes`] wrote, in its one spelling.
-    pub(crate) fn split(bytes: &[u8]) -> Result<(&[u8], &[u8], &[u8]), IdentityError> {
+    pub(crate) fn split(bytes: &[u8]) -> Result<[&[u8]; 3], IdentityError> {
         crate::cbor::check_deterministic(bytes)?;
         let mut d = Decoder::new(bytes);
         let mut parts = || {
             let length = d.array()?;
-            let parts = (d.bytes()?, d.bytes()?, d.bytes()?);
+            let parts = [d.bytes()?, d.bytes()?, d.bytes()?];
             if length != Some(3) {
                 return Err(minicbor::decode::Error::message("not three parts"));
             }

@@ -28,8 +28,10 @@ fn read_cosigned(bytes: &[u8]) -> Result<Claim, IdentityError> {
     Ok((Note::CONTEXT, verified.hash()))
 }
 
+type Reader = fn(&[u8]) -> Result<Claim, IdentityError>;
+
 /// Reads the bytes as every kind there is.
-const READERS: [fn(&[u8]) -> Result<Claim, IdentityError>; 4] = [
+const READERS: [Reader; 4] = [
     read_signed::<SessionDelegation>,
     read_signed::<DeviceDelegation>,
     read_signed::<PublisherDelegation>,
@@ -81,7 +83,7 @@ fn mutate(pool: &[Genuine], rng: &mut ChaCha8Rng) -> (&'static str, Vec<u8>) {
             // The last bytes are a signature: of nothing, of everything, or of chance.
             let from = bytes.len() - [64, 32, 1][pick(3, rng)].min(bytes.len());
             let fill = rng.next_u32() as u8;
-            let chance = rng.next_u32() % 2 == 0;
+            let chance = rng.next_u32().is_multiple_of(2);
             bytes[from..]
                 .iter_mut()
                 .for_each(|b| *b = if chance { rng.next_u32() as u8 } else { fill & 1 });

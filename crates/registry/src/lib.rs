@@ -1,0 +1,40 @@
+//! Who may do what in a swarm: an owner-signed chain of records, and the terms of those who work in it.
+//! It does not fetch or send records, and knows no clock: `now` is always a parameter.
+//!
+//! A swarm begins with a genesis record; its hash is the [`SwarmId`]. Every further [`Record`] names the one before
+//! it. A [`Registry`] holds all records it was shown, as a tree, and reads one branch of it as the truth: which
+//! one depends on the records alone, never on the order in which they came (see [`mod@fork`]), so that replicas
+//! which hold the same records agree. Workers, of whom there may be thousands, accept and resign by [`Statement`]s
+//! beside the chain, which never compete with each other.
+//!
+//! A key is a key: nothing here knows whether a person or a program holds it.
+
+mod apply;
+mod caveats;
+pub mod fork;
+mod membership;
+pub mod policy;
+mod queue;
+mod record;
+mod refusal;
+mod registry;
+mod role;
+mod state;
+
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod scenarios;
+#[cfg(test)]
+mod testing;
+
+pub use caveats::{Caveats, MAX_KINDS, MAX_SUBGRANTS, WorkKind};
+pub use membership::{MAX_SWARMS, Memberships};
+pub use queue::{FairQueue, MAX_QUEUED, Queued};
+pub use record::{
+    Action, Genesis, MAX_NAME_BYTES, MAX_REASON_BYTES, Parent, Record, Said, Statement, SwarmId, Terms,
+};
+pub use refusal::Refusal;
+pub use registry::{Head, MAX_FORKS, MAX_RECORDS, Outcome, Registry, Standing};
+pub use role::Role;
+pub use state::{MAX_BLOCKED, MAX_CHILDREN, MAX_MEMBERS, Member, State, Tenure};
