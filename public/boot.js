@@ -7,14 +7,18 @@
   // run anything: plain tags and attributes from a list, no handlers, no addresses. All else is refused.
   const TAGS = 'a|article|aside|b|br|circle|code|dd|div|dl|dt|ellipse|em|footer|g|h1|h2|h3|header|hr|i|kbd|legend|'
     + 'li|line|ol|option|p|path|polyline|rect|section|small|span|strong|svg|table|tbody|td|th|thead|tr|ul';
-  const ATTRIBUTES = 'aria-[a-z]+|class|cx|cy|d|data-[a-z-]+|fill|height|id|points|r|role|rx|ry|stroke|stroke-[a-z]+|'
-    + 'transform|viewBox|width|x|x1|x2|y|y1|y2';
+  const ATTRIBUTES = 'aria-[a-z]+|class|cx|cy|d|data-[a-z-]+|dir|fill|height|id|lang|points|r|role|rx|ry|scope|stroke|stroke-[a-z]+|'
+    + 'tabindex|transform|translate|viewBox|width|x|x1|x2|y|y1|y2';
   const MARKUP = new RegExp(`^(?:[^<>]|<(?:${TAGS})(?: (?:${ATTRIBUTES})(?:="[^"<>]*")?)* ?/?>|</(?:${TAGS})>)*$`);
   const SCRIPTS = new Set(['/compute_loader.js', '/sw.js']);
 
   if (globalThis.trustedTypes) {
     trustedTypes.createPolicy('default', {
-      createHTML: (markup) => (MARKUP.test(markup) ? markup : null),
+      createHTML: (markup) => {
+        if (MARKUP.test(markup)) return markup;
+        console.error(`refused as markup: ${markup.slice(0, 200)}`);
+        return null;
+      },
       createScriptURL: (address) => {
         const url = new URL(address, location.origin);
         return url.origin === location.origin && SCRIPTS.has(url.pathname) ? url.href : null;

@@ -1,0 +1,105 @@
+// Types of the SDK; `manyhands.js` says what each does.
+
+export interface NodeOptions {
+  /** Origin of the relay; the SDK's own by default. */
+  relay?: string;
+  /** Whether keys and weights outlive the tab. */
+  storage?: 'persistent' | 'memory';
+  /** Stops the node. */
+  signal?: AbortSignal;
+}
+
+export interface LendOptions {
+  /** A model's id; the relay's first model by default. */
+  model?: string;
+  /** Layers first to end, half open; those that the swarm lacks most by default. */
+  layers?: [number, number];
+  onprogress?: (progress: { loaded: number; total: number }) => void;
+  signal?: AbortSignal;
+}
+
+export interface Message {
+  role: 'system' | 'user' | 'assistant';
+  content: string;
+}
+
+export interface ChatRequest {
+  model?: string;
+  messages?: Message[];
+  /** Raw text instead of messages: no template is applied. */
+  prompt?: string;
+  /** Where it may be computed. `swarm`: on strangers' devices, who can read it. */
+  mode?: 'auto' | 'local' | 'mine' | 'swarm';
+  stream?: boolean;
+  n?: 1;
+  temperature?: number;
+  top_p?: number;
+  top_k?: number;
+  min_p?: number;
+  repeat_penalty?: number;
+  seed?: number;
+  max_tokens?: number;
+  max_completion_tokens?: number;
+  signal?: AbortSignal;
+}
+
+export interface Hop {
+  /** Nothing for this tab itself. */
+  peer?: string;
+  layers: [number, number];
+  backend: string;
+  /** Mean computing time of one step. */
+  ms: number;
+  lost: boolean;
+}
+
+export interface Route {
+  hops: Hop[];
+  replays: number;
+  bytes: bigint | number;
+  trips: number;
+  drafted: number;
+  agreed: number;
+  longest_stall_ms: bigint | number;
+}
+
+export interface Extra {
+  token_ids?: number[];
+  waiting?: string | null;
+  route?: Route;
+  tokens?: number;
+  ms?: number;
+}
+
+export interface Chunk {
+  id: string;
+  object: 'chat.completion.chunk';
+  created: number;
+  model: string;
+  choices: [{ index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: 'stop' | 'length' | null; logprobs: null }];
+  x_manyhands?: Extra;
+}
+
+export interface Completion {
+  id: string;
+  object: 'chat.completion';
+  created: number;
+  model: string;
+  choices: [{ index: 0; message: { role: 'assistant'; content: string }; finish_reason: 'stop' | 'length'; logprobs: null }];
+  x_manyhands?: Extra;
+}
+
+export interface ManyhandsNode extends EventTarget {
+  lend(options?: LendOptions): Promise<void>;
+  stopLending(): Promise<void>;
+  chat: {
+    completions: {
+      create(request: ChatRequest & { stream: true }): Promise<AsyncIterable<Chunk>>;
+      create(request: ChatRequest & { stream?: false }): Promise<Completion>;
+    };
+  };
+  status(): Record<string, unknown>;
+  stop(): Promise<void>;
+}
+
+export function createNode(options?: NodeOptions): Promise<ManyhandsNode>;
