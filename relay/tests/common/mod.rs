@@ -4,6 +4,7 @@
 
 pub mod http;
 pub mod model;
+pub mod peer;
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -92,6 +93,18 @@ impl Relay {
     /// Its address for libp2p over WebSocket, with its peer id.
     pub fn ws(&self) -> String {
         self.p2p("/ws/")
+    }
+
+    /// Its address for libp2p over plain TCP.
+    pub fn tcp(&self) -> String {
+        let addrs = self.ready["p2p"].as_array().unwrap();
+        let plain = |addr: &&str| addr.contains("/tcp/") && !addr.contains("/ws/");
+        addrs
+            .iter()
+            .filter_map(Value::as_str)
+            .find(plain)
+            .unwrap()
+            .to_owned()
     }
 
     /// The address that contains `part`.
