@@ -54,6 +54,16 @@ fn Frame() -> impl IntoView {
     };
     keyboard(new_chat, renaming, deleting, collapsed);
     let busy = Signal::derive(move || app.chats.is_running());
+    let location = use_location();
+    Effect::new(move || {
+        let name = location.pathname.with(|path| {
+            places(true)
+                .into_iter()
+                .find(|place| place.0 == path)
+                .map(|place| place.1)
+        });
+        page::set_title(name);
+    });
     view! {
         <a class="skip" href="#main">{t.skip}</a>
         <div class="frame" class:drawer-open=move || app.drawer.get() class:collapsed=move || collapsed.get()>
@@ -96,11 +106,10 @@ fn Frame() -> impl IntoView {
     }
 }
 
-fn links(whole: bool) -> impl IntoView {
+/// The screens in the order of the navigation; names are shorter where there is little room.
+fn places(whole: bool) -> [(&'static str, &'static str, Icon); 6] {
     let t = words();
-    let app = app();
-    let location = use_location();
-    let places = [
+    [
         ("/", t.nav_chat, Icon::Chat),
         (
             "/lend",
@@ -111,11 +120,15 @@ fn links(whole: bool) -> impl IntoView {
         ("/models", t.nav_models, Icon::Model),
         ("/keys", t.nav_keys, Icon::Key),
         ("/settings", t.nav_settings, Icon::Settings),
-    ];
-    places
+    ]
+}
+
+fn links(whole: bool) -> impl IntoView {
+    let app = app();
+    let path = use_location().pathname;
+    places(whole)
         .into_iter()
         .map(|(href, label, symbol)| {
-            let path = location.pathname;
             let here = move || {
                 path.with(|path| path == href || (href == "/lend" && path == "/join"))
                     .then_some("page")

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::browser::power::{self, ScreenLock};
+use crate::browser::power::{self, ScreenLock, TabLock};
 use crate::consent::Purpose;
 use crate::context::App;
 use crate::view::{Lend, LendState};
@@ -21,6 +21,7 @@ pub struct Lending {
     /// The person pressed the button and has not pressed it again.
     pub wanted: RwSignal<bool>,
     screen: StoredValue<Option<ScreenLock>, LocalStorage>,
+    tab: StoredValue<Option<TabLock>, LocalStorage>,
 }
 
 impl Lending {
@@ -29,6 +30,7 @@ impl Lending {
             app,
             wanted: RwSignal::new(false),
             screen: StoredValue::new_local(None),
+            tab: StoredValue::new_local(None),
         };
         set_interval(move || spawn_local(lending.look()), LOOK_EVERY);
         lending
@@ -69,6 +71,7 @@ impl Lending {
             if self.app.consent(Purpose::Lend).await {
                 self.app.lend_fault.set(None);
                 self.wanted.set(true);
+                self.tab.set_value(TabLock::take());
                 self.look().await;
                 if self.app.lend_held.get_untracked().is_none() {
                     self.go().await;
@@ -82,6 +85,7 @@ impl Lending {
         self.app.lend_fault.set(None);
         self.app.lend_held.set(None);
         self.screen.set_value(None);
+        self.tab.set_value(None);
         spawn_local(self.app.node.stop_lending());
     }
 

@@ -99,6 +99,16 @@ pub async fn copy(text: &str) -> bool {
     }
 }
 
+/// Names the window after the screen.
+pub fn set_title(screen: Option<&str>) {
+    if let Some(document) = web_sys::window().and_then(|window| window.document()) {
+        document.set_title(&screen.map_or_else(
+            || "Manyhands".to_owned(),
+            |screen| format!("{screen} · Manyhands"),
+        ));
+    }
+}
+
 /// Removes the sign that the page is starting.
 pub fn remove_boot_sign() {
     if let Some(sign) = web_sys::window()

@@ -1,7 +1,8 @@
-//! Battery, kind of connection and the screen's wake lock, each only where the browser tells.
+//! Battery, kind of connection, and the locks that keep a lending page awake, each only where the browser has it.
 //! Does not pause anything: `components::lend_guard` decides.
 
 use send_wrapper::SendWrapper;
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -53,6 +54,34 @@ impl Drop for ScreenLock {
     fn drop(&mut self) {
         // Already released when the page was hidden: then there is nothing to do.
         let _ = call(&self.0, "release");
+    }
+}
+
+/// Tells the browser that this hidden tab is at work: one that holds a Web Lock is not frozen to save energy.
+pub struct TabLock(SendWrapper<js_sys::Function>);
+
+impl TabLock {
+    pub fn take() -> Option<Self> {
+        let navigator: JsValue = web_sys::window()?.navigator().into();
+        let locks = get(&navigator, "locks");
+        let request = get(&locks, "request").dyn_into::<js_sys::Function>().ok()?;
+        let mut release = None;
+        let held = js_sys::Promise::new(&mut |resolve, _| release = Some(resolve));
+        let hold = Closure::once_into_js(move |_: JsValue| held);
+        let options = js_sys::Object::new();
+        // Several tabs may lend at once.
+        js_sys::Reflect::set(&options, &"mode".into(), &"shared".into()).ok()?;
+        request
+            .call3(&locks, &"manyhands-lending".into(), &options, &hold)
+            .ok()?;
+        release.map(|release| Self(SendWrapper::new(release)))
+    }
+}
+
+impl Drop for TabLock {
+    fn drop(&mut self) {
+        // Resolving the promise gives the lock back; there is nothing to do where that fails.
+        let _ = self.0.call0(&JsValue::UNDEFINED);
     }
 }
 

@@ -39,7 +39,7 @@ pub fn CopyButton(text: Signal<String>) -> impl IntoView {
         spawn_local(async move {
             if page::copy(&text).await {
                 done.set(true);
-                set_timeout(move || drop(done.try_set(false)), Duration::from_millis(1500));
+                set_timeout(move || _ = done.try_set(false), Duration::from_millis(1500));
             }
         });
     };

@@ -20,7 +20,6 @@ pub enum Icon {
     Check,
     Edit,
     Again,
-    Forward,
     Trash,
     Left,
     Right,
@@ -30,8 +29,6 @@ pub enum Icon {
     Spark,
     Globe,
     Warning,
-    Close,
-    Share,
 }
 
 impl Icon {
@@ -60,7 +57,6 @@ impl Icon {
             Self::Check => "M5 12.500l4.500 4.500L19 7.500",
             Self::Edit => "M5 19l1-4L16.500 4.500l3 3L9 18zM14 7l3 3",
             Self::Again => "M19 12a7 7 0 1 1-2.200-5.100M19 4v4h-4",
-            Self::Forward => "M5 6l7 6-7 6zM13 6l7 6-7 6z",
             Self::Trash => "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
             Self::Left => "M14.500 6l-6 6 6 6",
             Self::Right => "M9.500 6l6 6-6 6",
@@ -72,14 +68,12 @@ impl Icon {
                 "M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16zM4 12h16M12 4c3 3 3 13 0 16M12 4c-3 3-3 13 0 16"
             }
             Self::Warning => "M12 4.500L21 19.500H3zM12 10v4.500M12 17h.01",
-            Self::Close => "M6 6l12 12M18 6L6 18",
-            Self::Share => "M12 15V4M8 7.500L12 3.500l4 4M6 12v8h12v-8",
         }
     }
 }
 
 pub fn icon(which: Icon) -> impl IntoView {
-    let flips = matches!(which, Icon::Left | Icon::Right | Icon::Forward);
+    let flips = matches!(which, Icon::Left | Icon::Right);
     view! {
         <svg class="icon" class:flips=flips viewBox="0 0 24 24" aria-hidden="true">
             <path d=which.path()></path>

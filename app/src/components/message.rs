@@ -72,7 +72,14 @@ pub fn MessageItem(id: u32) -> impl IntoView {
                     code: message.reason.clone().unwrap_or_default(),
                     message: message.detail.clone().unwrap_or_default(),
                 };
-                Some(view! { <FaultNotice fault=fault /> }.into_any())
+                Some(
+                    view! {
+                        <FaultNotice fault=fault />
+                        <button type="button" class="button" disabled=move || chats.is_running()
+                            on:click=move |_| spawn_local(chats.regenerate(app, id))>{icon(Icon::Again)} {t.try_again}</button>
+                    }
+                    .into_any(),
+                )
             }
             State::Stopped => {
                 let words = if message.reason.as_deref() == Some("closed") {
@@ -202,7 +209,7 @@ fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl In
             Role::User => spawn_local(async move {
                 if !text.trim().is_empty() && app.chats.send_again(app, id, text).await {
                     // The message may be gone from the screen with its branch.
-                    drop(editing.try_set(false));
+                    _ = editing.try_set(false);
                 }
             }),
         }

@@ -30,9 +30,13 @@ pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> imp
         .collect_view();
     let mine: Vec<&Worker> = workers.iter().filter(|worker| worker.model == model.id).collect();
     let ranges: Vec<(u32, u32)> = mine.iter().map(|worker| (worker.first, worker.end)).collect();
+    let lanes = lanes(&ranges);
+    // The picture is as large as its outermost lane.
+    let reach = 62.0 + 7.0 * lanes.iter().copied().max().unwrap_or(0) as f64 + 5.0;
+    let view_box = format!("-{reach} -{reach} {0} {0}", 2.0 * reach);
     let arcs = mine
         .iter()
-        .zip(lanes(&ranges))
+        .zip(lanes)
         .map(|(worker, lane)| {
             let own = own_peer.as_deref() == Some(worker.peer.as_str());
             let class = if own { "ring-arc own".to_owned() } else { format!("ring-arc lane-{}", lane % MAX_LANES) };
@@ -41,7 +45,7 @@ pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> imp
         .collect_view();
     let label = fill(t.swarm_ring, &[("model", &model.name)]);
     view! {
-        <svg class="ring" viewBox="-112 -112 224 224" role="img" aria-label=label>
+        <svg class="ring" viewBox=view_box role="img" aria-label=label>
             <g>{ticks}</g>
             <g>{arcs}</g>
             <text class="ring-count" y="2" text-anchor="middle">{format!("{}/{}", found.covered, found.layers)}</text>

@@ -48,6 +48,7 @@ pub fn ChatPage() -> impl IntoView {
             view! { <Hello draft=draft /> }.into_any()
         } else {
             view! {
+                <h1 class="sr-only">{t.nav_chat}</h1>
                 <ol class="messages">
                     <For each=move || path.get() key=|id| *id let:id>
                         <MessageItem id=id />
@@ -59,18 +60,19 @@ pub fn ChatPage() -> impl IntoView {
     };
     view! {
         <div class="chat">
-            <h1 class="sr-only">{t.nav_chat}</h1>
             // Focusable, so that a keyboard can scroll it.
             <div class="chat-scroll" node_ref=scroller on:scroll=on_scroll tabindex="0" role="region" aria-label=t.nav_chat>
                 {middle}
             </div>
-            {move || (!following.get()).then(|| view! {
-                <button type="button" class="to-end" on:click=move |_| {
-                    following.set(true);
-                    to_end();
-                }>{icon(Icon::Down)} {t.to_newest}</button>
-            })}
-            <Composer draft=draft />
+            <div class="dock">
+                {move || (!following.get() && !empty.get()).then(|| view! {
+                    <button type="button" class="to-end" on:click=move |_| {
+                        following.set(true);
+                        to_end();
+                    }>{icon(Icon::Down)} {t.to_newest}</button>
+                })}
+                <Composer draft=draft />
+            </div>
             <Speaker />
         </div>
     }

@@ -125,7 +125,7 @@ fn GaveCard(lend: Memo<Lend>) -> impl IntoView {
             <dl class="figures">
                 <div><dt>{t.gave_jobs}</dt><dd>{move || format::count(gave.get().jobs)}</dd></div>
                 <div><dt>{t.gave_tokens}</dt><dd>{move || format::count(gave.get().tokens)}</dd></div>
-                <div><dt>{t.gave_bytes}</dt><dd dir="ltr">{move || format::bytes(gave.get().bytes)}</dd></div>
+                <div><dt>{t.gave_bytes}</dt><dd><bdi>{move || format::bytes(gave.get().bytes)}</bdi></dd></div>
             </dl>
             <p class="quiet">{t.gave_session}</p>
         </section>
