@@ -94,6 +94,10 @@ function instrument() {
     globalThis.gc?.();
     return { pcs: pcs.size, channels: channels.size, ids: [...channels].map((c) => c.id) };
   };
+  globalThis.floodChannels = (count) => {
+    const [pc] = pcs;
+    for (let i = 0; i < count; i += 1) pc.createDataChannel('');
+  };
   globalThis.closeAllPeerConnections = () => pcs.forEach((pc) => pc.close());
 }
 

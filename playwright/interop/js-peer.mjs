@@ -14,6 +14,8 @@ const ECHO = '/example/echo/1';
 const SPEAK_FIRST = '/example/speak-first/1';
 const GIVE_UP = '/example/give-up/1';
 const SINK = '/example/sink/1';
+const DEAF = '/example/deaf/1';
+const SIGNALING = '/webrtc-signaling/0.0.1';
 const PIECE_BYTES = 100_000;
 const STREAMS = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 };
 
@@ -170,10 +172,10 @@ export class JsPeer {
     await stream.close();
   }
 
-  async abandon(id) {
+  async abandon(id, size = 100_000) {
     const stream = await this.#open(id, ECHO);
     const first = new Promise((resolve) => stream.addEventListener('message', resolve, { once: true }));
-    await send(stream, new Uint8Array(100_000).fill(1));
+    await send(stream, new Uint8Array(size).fill(1));
     await first;
     stream.abort(new Error('abandoned'));
   }
@@ -204,6 +206,49 @@ export class JsPeer {
     }
     await stream.close();
     return out;
+  }
+
+  /** Closes both halves with STOP_SENDING for the reading one. */
+  async stopReading(id) {
+    const stream = await this.#open(id, ECHO);
+    await send(stream, new Uint8Array(20).fill(4));
+    await stream.closeRead();
+    await stream.close();
+  }
+
+  /** What arrives where signalling belongs while `work` runs; nothing is answered. */
+  async overhear(work) {
+    const heard = [];
+    await this.#node.unhandle(SIGNALING);
+    await this.#node.handle(SIGNALING, (stream) => {
+      stream.addEventListener('message', (event) => heard.push(bytesOf(event.data)));
+      setTimeout(() => stream.abort(new Error('heard enough')), 500);
+    }, { runOnLimitedConnection: true });
+    await work().catch(() => {});
+    return heard;
+  }
+
+  /** Sends more than the peer reads; answers how the stream ended. */
+  async drown(id, size) {
+    const stream = await this.#open(id, DEAF);
+    const closed = new Promise((resolve) => stream.addEventListener('close', resolve, { once: true }));
+    const chunk = new Uint8Array(60_000);
+    try {
+      for (let left = size; left > 0 && stream.status === 'open'; left -= chunk.length) await send(stream, chunk);
+    } catch { /* reset while sending */ }
+    await closed;
+    return stream.status;
+  }
+
+  /** Says these bytes where signalling belongs; answers when the peer has given up. */
+  async signal(address, bytes) {
+    const circuit = multiaddr(address.replace('/webrtc/', '/'));
+    const connection = await this.#node.dial(circuit);
+    const stream = await connection.newStream(SIGNALING, { runOnLimitedConnection: true });
+    const closed = new Promise((resolve) => stream.addEventListener('close', resolve, { once: true }));
+    stream.send(Uint8Array.from(bytes));
+    await closed;
+    await connection.close();
   }
 
   async stop() { await this.#node.stop(); }

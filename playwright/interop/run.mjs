@@ -2,7 +2,8 @@
 // Every pair does everything in both directions; the relay only introduces them.
 //
 //   npm run test              all pairs
-//   ONLY=ours-ours npm run …  one pair
+//   ONLY=NAME npm run test    one of ours-ours, ours-js, ours-node, hostile, figures, vanish
+//   NO_BUILD=1 / VERBOSE=1    use the wasm that is there / show the pages' consoles
 import { launch, launchStoppable, openPeer, prepare, serve, stopTree } from './browser.mjs';
 import { JsPeer } from './js-peer.mjs';
 import { startRelay } from './relay.mjs';
@@ -140,7 +141,8 @@ async function pair(name, make) {
       for (let i = 0; i < 100; i += 1) {
         await a.connect(address);
         await a.echo(bId, 1_000);
-        await b.disconnect(aId);
+        // The side that the other one hears at once: see above.
+        await (b.page === undefined ? a.disconnect(bId) : b.disconnect(aId));
         await until(`connection ${i} gone`, async () => {
           const [x, y] = [await reach(a, bId), await reach(b, aId)];
           return x.direct + y.direct + x.relayed + y.relayed === 0;
@@ -188,6 +190,80 @@ async function oursOnly(name, a, b) {
     const ms = performance.now() - start;
     assert(ms < 1_500, `only after ${Math.round(ms)} ms`);
   });
+}
+
+/** What a peer may say or do wrong. Afterwards the node must be as good as new. */
+async function hostile() {
+  const [ours, bystander, page, node] = [await inPage('ours'), await inPage('ours'), await inPage('js'), await inNode()];
+  for (const peer of [ours, bystander, page]) await peer.listen(relay.address);
+  const [address, oursId, bystanderId] = [await webrtcAddress(ours), await idOf(ours), await idOf(bystander)];
+  await ours.connect(await webrtcAddress(bystander));
+  await onlyDirect(ours, bystanderId);
+  const alive = async () => {
+    await ours.echo(bystanderId, 100_000);
+    await until('only the connection to the bystander', async () => (await ours.counts()).pcs === 1);
+  };
+  const text = (ty, data) => {
+    const body = [8, ty, 18, ...varint(data.length), ...Buffer.from(data)];
+    return [...varint(body.length), ...body];
+  };
+  const sdp = 'v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n';
+  const cases = {
+    'random bytes': [5, 9, 9, 9, 9, 9],
+    'a length of a gigabyte': [255, 255, 255, 255, 15],
+    'an answer before the offer': text(1, sdp),
+    'a candidate before the offer': text(2, '{}'),
+    'an offer that is no session description': text(0, 'hello'),
+    'an offer that the browser refuses': text(0, sdp),
+    'an offer of a camera': text(0, `${sdp}m=video 9 UDP/TLS/RTP/SAVPF 96\r\n`),
+    'a description of 17 KiB': text(0, sdp + 'a'.repeat(17 * 1024)),
+  };
+  for (const [name, bytes] of Object.entries(cases)) {
+    await check(`hostile signalling: ${name}`, async () => {
+      const before = (await status(ours)).failures.length;
+      await node.signal(address, bytes);
+      const failures = await until('a typed error', async () => {
+        const { failures } = await status(ours);
+        return failures.length > before ? failures : undefined;
+      });
+      await alive();
+      return failures.at(-1);
+    });
+  }
+  await check('hostile signalling: silence is ended by the time limit', async () => {
+    await node.signal(address, []);
+    const { failures } = await status(ours);
+    assert(/20 s/.test(failures.at(-1)), failures.at(-1));
+    await alive();
+  });
+  await check('a flood of 20 MiB that nobody reads is reset at the cap', async () => {
+    await page.connect(address);
+    const ended = await page.drown(oursId, 40 * 1024 * 1024);
+    assert(ended === 'reset', `the stream ended as ${ended}`);
+    await ours.echo(bystanderId, 100_000);
+  });
+  await check('a flood of 10,000 channels ends the connection, and only that one', async () => {
+    const pageId = await idOf(page);
+    await page.page.evaluate(() => globalThis.floodChannels(10_000));
+    await until('the end', async () => (await reach(ours, pageId)).direct === 0);
+    await alive();
+    const { channels } = await ours.counts();
+    assert(channels < 10, `${channels} channels are left`);
+  });
+  await check('hostile: no error in the console', async () => {
+    const wrong = ours.errors.filter((e) => /wasm|closure|panick|unreachable|RuntimeError/i.test(e));
+    assert(wrong.length === 0, wrong[0]);
+  });
+  for (const peer of [ours, bystander, page]) await peer.close();
+  await node.stop();
+}
+
+function varint(value) {
+  const out = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest < 128) return [...out, rest];
+    out.push((rest % 128) + 128);
+  }
 }
 
 /** Ours beside js-libp2p in the same Chromium, taking turns, so that both see the same machine. */
@@ -262,6 +338,7 @@ const inNode = async () => Object.assign(await JsPeer.create(), { kind: 'js in N
 await pair('ours-ours', async () => ({ a: await inPage('ours'), b: await inPage('ours'), relay: relay.address }));
 await pair('ours-js', async () => ({ a: await inPage('ours'), b: await inPage('js'), relay: relay.address }));
 await pair('ours-node', async () => ({ a: await inPage('ours'), b: await inNode(), relay: relay.address }));
+if (process.env.ONLY === undefined || process.env.ONLY === 'hostile') await hostile();
 if (process.env.ONLY === undefined || process.env.ONLY === 'figures') await figures();
 await vanish(relay.address, site.url);
 

@@ -30,11 +30,17 @@ impl Target {
     /// Reads a dialled address; `None` where it is not ours.
     pub fn parse(address: &Multiaddr) -> Option<Target> {
         let parts: Vec<Protocol<'_>> = address.iter().collect();
-        let [before @ .., Protocol::WebRTC, Protocol::P2p(peer)] = parts.as_slice() else { return None };
+        let [before @ .., Protocol::WebRTC, Protocol::P2p(peer)] = parts.as_slice() else {
+            return None;
+        };
         match before {
             [] => Some(Target::Ready(*peer)),
             [.., Protocol::P2pCircuit] => {
-                let circuit = before.iter().cloned().collect::<Multiaddr>().with(Protocol::P2p(*peer));
+                let circuit = before
+                    .iter()
+                    .cloned()
+                    .collect::<Multiaddr>()
+                    .with(Protocol::P2p(*peer));
                 Some(Target::Circuit { peer: *peer, circuit })
             }
             _ => None,
@@ -44,7 +50,9 @@ impl Target {
 
 /// `/webrtc/p2p/B`, the name of a negotiated connection to `peer`.
 pub fn direct(peer: PeerId) -> Multiaddr {
-    Multiaddr::empty().with(Protocol::WebRTC).with(Protocol::P2p(peer))
+    Multiaddr::empty()
+        .with(Protocol::WebRTC)
+        .with(Protocol::P2p(peer))
 }
 
 /// The plain circuit of an address that may carry `/webrtc`.
@@ -59,7 +67,10 @@ pub fn advertised(listen: &Multiaddr) -> Option<(Multiaddr, PeerId)> {
     match parts.as_slice() {
         [before @ .., Protocol::P2pCircuit, Protocol::P2p(me)] => {
             let address: Multiaddr = before.iter().cloned().collect();
-            let address = address.with(Protocol::P2pCircuit).with(Protocol::WebRTC).with(Protocol::P2p(*me));
+            let address = address
+                .with(Protocol::P2pCircuit)
+                .with(Protocol::WebRTC)
+                .with(Protocol::P2p(*me));
             Some((address, *me))
         }
         _ => None,
@@ -98,10 +109,17 @@ mod tests {
 
     #[test]
     fn dialled_addresses_are_told_apart() {
-        let check = |text: &str, expect: Option<Target>| assert_eq!(Target::parse(&address(text)), expect, "{text}");
+        let check =
+            |text: &str, expect: Option<Target>| assert_eq!(Target::parse(&address(text)), expect, "{text}");
         let circuit = address("RELAY/p2p-circuit/p2p/PEER");
         check("/webrtc/p2p/PEER", Some(Target::Ready(peer())));
-        check("RELAY/p2p-circuit/webrtc/p2p/PEER", Some(Target::Circuit { peer: peer(), circuit }));
+        check(
+            "RELAY/p2p-circuit/webrtc/p2p/PEER",
+            Some(Target::Circuit {
+                peer: peer(),
+                circuit,
+            }),
+        );
         check("RELAY/p2p-circuit/p2p/PEER", None);
         check("RELAY/p2p-circuit/webrtc", None);
         check("RELAY/webrtc/p2p/PEER", None);
@@ -114,8 +132,16 @@ mod tests {
         let (advertised_address, me) = advertised(&address("RELAY/p2p-circuit/p2p/PEER")).unwrap();
         assert_eq!(advertised_address, address("RELAY/p2p-circuit/webrtc/p2p/PEER"));
         assert_eq!(me, peer());
-        assert_eq!(without_webrtc(&advertised_address), address("RELAY/p2p-circuit/p2p/PEER"));
-        for other in ["RELAY/p2p-circuit/webrtc/p2p/PEER", "RELAY/p2p-circuit", "RELAY", "/webrtc"] {
+        assert_eq!(
+            without_webrtc(&advertised_address),
+            address("RELAY/p2p-circuit/p2p/PEER")
+        );
+        for other in [
+            "RELAY/p2p-circuit/webrtc/p2p/PEER",
+            "RELAY/p2p-circuit",
+            "RELAY",
+            "/webrtc",
+        ] {
             assert_eq!(advertised(&address(other)), None, "{other}");
         }
     }

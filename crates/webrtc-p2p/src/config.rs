@@ -17,7 +17,10 @@ pub struct IceServer {
 
 impl From<String> for IceServer {
     fn from(url: String) -> IceServer {
-        IceServer { urls: vec![url], ..IceServer::default() }
+        IceServer {
+            urls: vec![url],
+            ..IceServer::default()
+        }
     }
 }
 
@@ -35,6 +38,10 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { ice_servers: Vec::new(), upgrade_timeout: Duration::from_secs(20), upgrade_dialled: true }
+        Config {
+            ice_servers: Vec::new(),
+            upgrade_timeout: Duration::from_secs(20),
+            upgrade_dialled: true,
+        }
     }
 }

@@ -18,6 +18,7 @@
 //! | [`signaling`] | the exchange of descriptions and candidates | nothing |
 //! | [`liveness`] | when a silent peer is a vanished one | nothing |
 //! | [`address`] | reading and making `/webrtc` addresses | libp2p-core |
+//! | [`paths`] | which connections a peer has | libp2p-swarm |
 //! | `browser` | the [`Transport`] and the [`Behaviour`] | a browser's main thread |
 //!
 //! # Use
@@ -66,6 +67,7 @@ pub mod address;
 mod config;
 mod error;
 pub mod liveness;
+pub mod paths;
 pub mod signaling;
 pub mod stream;
 

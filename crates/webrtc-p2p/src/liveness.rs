@@ -29,7 +29,12 @@ pub struct Liveness {
 impl Liveness {
     /// Starts to watch at `now_ms` of any clock that only goes forward.
     pub fn new(now_ms: u64) -> Liveness {
-        Liveness { received_packets: 0, moved_at_ms: now_ms, ticked_at_ms: now_ms, moves: 0 }
+        Liveness {
+            received_packets: 0,
+            moved_at_ms: now_ms,
+            ticked_at_ms: now_ms,
+            moves: 0,
+        }
     }
 
     /// Takes the sum of all counters of received packets; answers whether the peer is gone.
@@ -75,7 +80,10 @@ mod tests {
     fn a_vanished_peer_is_noticed_within_five_seconds() {
         for vanishes_ms in [20_000, 20_400, 21_300, 22_499] {
             let at = gone_at(2_500, vanishes_ms, 60_000).unwrap_or(u64::MAX);
-            assert!(at > vanishes_ms && at <= vanishes_ms + 5_000, "{vanishes_ms}: {at}");
+            assert!(
+                at > vanishes_ms && at <= vanishes_ms + 5_000,
+                "{vanishes_ms}: {at}"
+            );
         }
     }
 
@@ -101,7 +109,9 @@ mod tests {
         }
         let awake_ms = 100_000;
         assert!(!liveness.is_gone(awake_ms, 9), "the silence was our own");
-        let gone_at_ms = (1..10).map(|tick| awake_ms + tick * TICK_MS).find(|now| liveness.is_gone(*now, 9));
+        let gone_at_ms = (1..10)
+            .map(|tick| awake_ms + tick * TICK_MS)
+            .find(|now| liveness.is_gone(*now, 9));
         assert_eq!(gone_at_ms, Some(awake_ms + 5 * TICK_MS));
     }
 }

@@ -71,8 +71,21 @@ impl Node {
         let (requests, inbox) = mpsc::channel(16);
         let seen = Rc::new(RefCell::new(Seen::default()));
         let peer_id = *swarm.local_peer_id();
-        spawn_local(Task { swarm, seen: seen.clone(), waiting: Vec::new() }.run(inbox));
-        Ok(Node { peer_id, control, requests, seen, counters })
+        spawn_local(
+            Task {
+                swarm,
+                seen: seen.clone(),
+                waiting: Vec::new(),
+            }
+            .run(inbox),
+        );
+        Ok(Node {
+            peer_id,
+            control,
+            requests,
+            seen,
+            counters,
+        })
     }
 
     /// Everything worth knowing, as JSON.
@@ -166,20 +179,29 @@ impl Node {
     /// `count` small echoes, `at_once` of them at a time.
     pub async fn streams(&self, peer: String, count: u32, at_once: usize) -> Result<(), JsError> {
         let peer: PeerId = peer.parse()?;
-        let echoes = (0..count).map(|i| protocols::check_echo(self.control.clone(), peer, 1_000 + i as usize));
-        let outcomes: Vec<Result<(), String>> =
-            futures::stream::iter(echoes).buffer_unordered(at_once).collect().await;
+        let echoes =
+            (0..count).map(|i| protocols::check_echo(self.control.clone(), peer, 1_000 + i as usize));
+        let outcomes: Vec<Result<(), String>> = futures::stream::iter(echoes)
+            .buffer_unordered(at_once)
+            .collect()
+            .await;
         checked(outcomes.into_iter().collect())
     }
 
     /// Round trips of one byte, in milliseconds.
     #[wasm_bindgen(js_name = roundTrips)]
     pub async fn round_trips(&self, peer: String, count: u32) -> Result<Vec<f64>, JsError> {
-        protocols::round_trips(self.control.clone(), peer.parse()?, count).await.map_err(|e| JsError::new(&e))
+        protocols::round_trips(self.control.clone(), peer.parse()?, count)
+            .await
+            .map_err(|e| JsError::new(&e))
     }
 
     async fn request(&self, request: Request) -> Result<(), JsError> {
-        self.requests.clone().send(request).await.map_err(|_| JsError::new("the node has ended"))
+        self.requests
+            .clone()
+            .send(request)
+            .await
+            .map_err(|_| JsError::new("the node has ended"))
     }
 }
 
@@ -241,7 +263,9 @@ impl Task {
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 seen.addresses.retain(|known| *known != address.to_string());
             }
-            SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                peer_id, endpoint, ..
+            } => {
                 let peer = seen.peers.entry(peer_id).or_default();
                 if is_relayed(&endpoint) {
                     peer.relayed += 1;
@@ -254,7 +278,9 @@ impl Task {
                     self.answer(peer_id, Ok(()));
                 }
             }
-            SwarmEvent::ConnectionClosed { peer_id, endpoint, .. } => {
+            SwarmEvent::ConnectionClosed {
+                peer_id, endpoint, ..
+            } => {
                 let peer = seen.peers.entry(peer_id).or_default();
                 if is_relayed(&endpoint) {
                     peer.relayed = peer.relayed.saturating_sub(1);
@@ -267,21 +293,37 @@ impl Task {
                     self.answer(peer_id, Ok(()));
                 }
             }
-            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
+            SwarmEvent::OutgoingConnectionError {
+                peer_id: Some(peer),
+                error,
+                ..
+            } => {
                 let error = describe(&error);
                 seen.failures.push(error.clone());
                 drop(seen);
                 self.answer(peer, Err(error));
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Webrtc(webrtc_p2p::Event::UpgradeFailed { peer, error, .. })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Webrtc(webrtc_p2p::Event::UpgradeFailed {
+                peer,
+                error,
+                ..
+            })) => {
                 seen.failures.push(error.to_string());
                 drop(seen);
                 self.answer(peer, Err(error.to_string()));
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { peer_id, info, .. })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) => {
                 seen.peers.entry(peer_id).or_default().agent = info.agent_version;
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(rtt), .. })) => {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                peer,
+                result: Ok(rtt),
+                ..
+            })) => {
                 seen.peers.entry(peer).or_default().ping_ms = Some(rtt.as_secs_f64() * 1_000.0);
             }
             _ => {}
@@ -317,11 +359,24 @@ fn peer_of(address: &Multiaddr) -> Result<PeerId, JsError> {
 fn describe(error: &DialError) -> String {
     match error {
         DialError::Transport(errors) => {
-            let all: Vec<String> = errors.iter().map(|(address, error)| format!("{address}: {error}")).collect();
+            let all: Vec<String> = errors
+                .iter()
+                .map(|(address, error)| format!("{address}: {}", chain(error)))
+                .collect();
             all.join("; ")
         }
         other => other.to_string(),
     }
+}
+
+/// An error with everything behind it: libp2p's outer ones say little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes
+        .map(|error| error.to_string())
+        .filter(|text| !text.is_empty())
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 async fn answered(answer: oneshot::Receiver<Result<(), String>>) -> Result<(), JsError> {

@@ -1,4 +1,4 @@
-//! Four tiny protocols over streams, both sides of each.
+//! Five tiny protocols over streams, both sides of each.
 //! They check every byte, so that a lost or swapped frame cannot pass.
 
 use std::cell::Cell;
@@ -19,7 +19,11 @@ pub(crate) const GIVE_UP: StreamProtocol = StreamProtocol::new("/example/give-up
 
 /// Reads to the end, then closes.
 pub(crate) const SINK: StreamProtocol = StreamProtocol::new("/example/sink/1");
+/// Takes the stream and never reads it.
+pub(crate) const DEAF: StreamProtocol = StreamProtocol::new("/example/deaf/1");
 
+/// After so many bytes an echo repeats itself: a prime, so that no frame length divides it.
+const PERIOD_BYTES: usize = 65_521;
 /// How much `SPEAK_FIRST` says.
 const PIECE_BYTES: usize = 100_000;
 
@@ -66,6 +70,13 @@ pub(crate) fn serve(control: &mut Control, counters: &Counters) -> Result<(), St
             });
         }
     });
+    let mut deaf = control.accept(DEAF).map_err(text)?;
+    spawn_local(async move {
+        let mut held = None;
+        while let Some((_, stream)) = deaf.next().await {
+            drop(held.replace(stream));
+        }
+    });
     let mut failures = control.accept(GIVE_UP).map_err(text)?;
     spawn_local(async move {
         while let Some((_, mut stream)) = failures.next().await {
@@ -79,7 +90,11 @@ pub(crate) fn serve(control: &mut Control, counters: &Counters) -> Result<(), St
 
 impl Counters {
     fn note(&self, outcome: std::io::Result<()>) {
-        let counter = if outcome.is_ok() { &self.served } else { &self.broken };
+        let counter = if outcome.is_ok() {
+            &self.served
+        } else {
+            &self.broken
+        };
         counter.set(counter.get() + 1);
     }
 }
@@ -105,12 +120,16 @@ async fn speak_first(mut stream: Stream) -> std::io::Result<usize> {
 pub(crate) async fn check_echo(mut control: Control, peer: PeerId, size: usize) -> Result<(), String> {
     let stream = control.open_stream(peer, ECHO).await.map_err(|e| e.to_string())?;
     let (mut reader, mut writer) = stream.split();
+    let pattern: Vec<u8> = (0..PERIOD_BYTES).map(|at| (at % 251) as u8).collect();
     let write = async {
         let mut at = 0;
         while at < size {
-            let end = size.min(at + 60_000);
-            let chunk: Vec<u8> = (at..end).map(pattern).collect();
-            writer.write_all(&chunk).await.map_err(|e| format!("write at {at}: {e}"))?;
+            let start = at % PERIOD_BYTES;
+            let end = size.min(at + PERIOD_BYTES - start);
+            writer
+                .write_all(&pattern[start..start + end - at])
+                .await
+                .map_err(|e| format!("write at {at}: {e}"))?;
             at = end;
         }
         writer.close().await.map_err(|e| format!("close: {e}"))
@@ -119,16 +138,29 @@ pub(crate) async fn check_echo(mut control: Control, peer: PeerId, size: usize) 
         let mut buffer = vec![0; 64 * 1024];
         let mut at = 0;
         loop {
-            let count = reader.read(&mut buffer).await.map_err(|e| format!("read at {at}: {e}"))?;
+            let count = reader
+                .read(&mut buffer)
+                .await
+                .map_err(|e| format!("read at {at}: {e}"))?;
             if count == 0 {
                 break;
             }
-            if buffer[..count].iter().enumerate().any(|(i, byte)| *byte != pattern(at + i)) {
-                return Err(format!("wrong byte after {at}"));
+            let mut rest = &buffer[..count];
+            while !rest.is_empty() {
+                let start = at % PERIOD_BYTES;
+                let (piece, later) = rest.split_at(rest.len().min(PERIOD_BYTES - start));
+                if piece != &pattern[start..start + piece.len()] {
+                    return Err(format!("wrong byte after {at}"));
+                }
+                at += piece.len();
+                rest = later;
             }
-            at += count;
         }
-        if at == size { Ok(()) } else { Err(format!("{at} bytes came back of {size}")) }
+        if at == size {
+            Ok(())
+        } else {
+            Err(format!("{at} bytes came back of {size}"))
+        }
     };
     future::try_join(write, read).await.map(|_| ())
 }
@@ -136,7 +168,10 @@ pub(crate) async fn check_echo(mut control: Control, peer: PeerId, size: usize) 
 /// Writes all, closes, and only then reads.
 pub(crate) async fn check_close_first(mut control: Control, peer: PeerId, size: usize) -> Result<(), String> {
     let mut stream = control.open_stream(peer, ECHO).await.map_err(|e| e.to_string())?;
-    stream.write_all(&vec![3; size]).await.map_err(|e| e.to_string())?;
+    stream
+        .write_all(&vec![3; size])
+        .await
+        .map_err(|e| e.to_string())?;
     stream.close().await.map_err(|e| format!("close: {e}"))?;
     match read_to_end(&mut stream).await.map_err(|e| format!("read: {e}"))? {
         count if count == size => Ok(()),
@@ -151,21 +186,37 @@ pub(crate) async fn pour(mut control: Control, peer: PeerId, size: usize) -> Res
     let mut left = size;
     while left > 0 {
         let count = left.min(chunk.len());
-        stream.write_all(&chunk[..count]).await.map_err(|e| e.to_string())?;
+        stream
+            .write_all(&chunk[..count])
+            .await
+            .map_err(|e| e.to_string())?;
         left -= count;
     }
     stream.close().await.map_err(|e| format!("close: {e}"))?;
-    read_to_end(&mut stream).await.map(|_| ()).map_err(|e| e.to_string())
+    read_to_end(&mut stream)
+        .await
+        .map(|_| ())
+        .map_err(|e| e.to_string())
 }
 
 /// Reads to the peer's end, and only then writes and closes.
-pub(crate) async fn check_listen_first(mut control: Control, peer: PeerId, size: usize) -> Result<(), String> {
-    let mut stream = control.open_stream(peer, SPEAK_FIRST).await.map_err(|e| e.to_string())?;
+pub(crate) async fn check_listen_first(
+    mut control: Control,
+    peer: PeerId,
+    size: usize,
+) -> Result<(), String> {
+    let mut stream = control
+        .open_stream(peer, SPEAK_FIRST)
+        .await
+        .map_err(|e| e.to_string())?;
     let heard = read_to_end(&mut stream).await.map_err(|e| format!("read: {e}"))?;
     if heard != PIECE_BYTES {
         return Err(format!("heard {heard} bytes of {PIECE_BYTES}"));
     }
-    stream.write_all(&vec![5; size]).await.map_err(|e| format!("write: {e}"))?;
+    stream
+        .write_all(&vec![5; size])
+        .await
+        .map_err(|e| format!("write: {e}"))?;
     stream.close().await.map_err(|e| format!("close: {e}"))
 }
 
@@ -178,7 +229,10 @@ pub(crate) async fn abandon(mut control: Control, peer: PeerId) -> Result<(), St
 
 /// Expects the peer to give the stream up.
 pub(crate) async fn check_given_up(mut control: Control, peer: PeerId) -> Result<(), String> {
-    let mut stream = control.open_stream(peer, GIVE_UP).await.map_err(|e| e.to_string())?;
+    let mut stream = control
+        .open_stream(peer, GIVE_UP)
+        .await
+        .map_err(|e| e.to_string())?;
     stream.write_all(&[1]).await.map_err(|e| e.to_string())?;
     match read_to_end(&mut stream).await {
         Ok(_) => Err("the stream ended in order".into()),
@@ -211,11 +265,6 @@ async fn read_to_end(stream: &mut Stream) -> std::io::Result<usize> {
             count => total += count,
         }
     }
-}
-
-/// A byte that depends on its place, with a period that no frame length divides.
-fn pattern(at: usize) -> u8 {
-    (at % 251) as u8 ^ (at / 65_521) as u8
 }
 
 /// Milliseconds, with the browser's precision.

@@ -1,11 +1,11 @@
 //! The upgrade: from a relayed connection to a direct one, and the end of the relayed one.
 //! Whom to reach is the user's decision; how to negotiate is `upgrade`'s.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
 use futures::channel::oneshot;
-use futures::future::{AbortHandle, Abortable, FutureExt as _, LocalBoxFuture};
+use futures::future::{AbortHandle, FutureExt as _, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use libp2p_core::transport::PortUse;
 use libp2p_core::{ConnectedPoint, Endpoint, Multiaddr};
@@ -13,14 +13,16 @@ use libp2p_identity::PeerId;
 use libp2p_swarm::behaviour::{ConnectionClosed, ConnectionEstablished, DialFailure};
 use libp2p_swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p_swarm::{
-    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour,
-    NotifyHandler, Stream, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, Stream,
+    THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 
+use super::attempt::{self, Outbound, Outcome, Phase};
 use super::connection::Connection;
 use super::handler::{FromHandler, Handler, OpenStream};
 use super::shared::{DialRequest, Handle, Report};
-use super::upgrade::{farewell, upgrade};
+use super::upgrade::farewell;
+use crate::paths::{Path, Paths, keeps_own};
 use crate::signaling::Role;
 use crate::{Config, Error, address};
 
@@ -59,49 +61,13 @@ pub struct Behaviour {
     /// Who we are, known as soon as we listen on a circuit: before that nobody can dial us, so
     /// no two dials can cross.
     local_peer: Option<PeerId>,
-    connections: HashMap<PeerId, HashMap<ConnectionId, Kind>>,
+    paths: Paths,
     outbound: HashMap<PeerId, Outbound>,
     inbound: HashMap<PeerId, AbortHandle>,
     running: FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
     farewells: FuturesUnordered<LocalBoxFuture<'static, PeerId>>,
-    /// Peers with whom the goodbye on the circuit is over, before the swarm has taken up the
-    /// direct connection.
-    circuit_served: HashSet<PeerId>,
     actions: VecDeque<ToSwarm<Event, THandlerInEvent<Behaviour>>>,
     waker: Option<Waker>,
-}
-
-/// How a connection runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Direct,
-    Relayed,
-}
-
-/// Our own attempt to reach a peer directly.
-struct Outbound {
-    phase: Phase,
-    /// Where the connection goes: to a dial of the full address, or else to a dial of our own.
-    reply: Option<oneshot::Sender<Result<Connection, Error>>>,
-}
-
-enum Phase {
-    /// The circuit is being dialled.
-    Dialling(ConnectionId),
-    /// The signalling stream is being opened.
-    Opening(ConnectionId),
-    /// Signalling.
-    Running(AbortHandle),
-    /// The swarm is about to fetch the connection.
-    Fetching(ConnectionId),
-}
-
-/// The end of one negotiation.
-struct Outcome {
-    peer: PeerId,
-    role: Role,
-    /// `None`: aborted, because another one took its place.
-    result: Option<Result<(Connection, Stream), Error>>,
 }
 
 impl Behaviour {
@@ -110,12 +76,11 @@ impl Behaviour {
             config,
             shared,
             local_peer: None,
-            connections: HashMap::new(),
+            paths: Paths::default(),
             outbound: HashMap::new(),
             inbound: HashMap::new(),
             running: FuturesUnordered::new(),
             farewells: FuturesUnordered::new(),
-            circuit_served: HashSet::new(),
             actions: VecDeque::new(),
             waker: None,
         }
@@ -125,7 +90,10 @@ impl Behaviour {
     /// `/webrtc` in it) unless a relayed connection exists already. Does nothing when a direct
     /// connection exists or is under way. The outcome is an [`Event`].
     pub fn connect(&mut self, peer: PeerId, circuit: Multiaddr) -> Result<(), Error> {
-        if self.has(&peer, Kind::Direct) || self.outbound.contains_key(&peer) || self.inbound.contains_key(&peer) {
+        if self.paths.has(&peer, Path::Direct)
+            || self.outbound.contains_key(&peer)
+            || self.inbound.contains_key(&peer)
+        {
             return Ok(());
         }
         self.start(peer, address::without_webrtc(&circuit), None)
@@ -133,7 +101,7 @@ impl Behaviour {
 
     /// Whether `peer` is reached without a relay.
     pub fn is_direct(&self, peer: &PeerId) -> bool {
-        self.has(peer, Kind::Direct)
+        self.paths.has(peer, Path::Direct)
     }
 
     fn start(
@@ -143,9 +111,11 @@ impl Behaviour {
         reply: Option<oneshot::Sender<Result<Connection, Error>>>,
     ) -> Result<(), Error> {
         if self.outbound.len() >= MAX_OUTBOUND_UPGRADES {
-            return Err(Error::TooMany { max: MAX_OUTBOUND_UPGRADES });
+            return Err(Error::TooMany {
+                max: MAX_OUTBOUND_UPGRADES,
+            });
         }
-        let phase = match self.relayed(&peer) {
+        let phase = match self.paths.relayed(&peer).first().copied() {
             Some(relayed) => self.open_stream(peer, relayed),
             None => {
                 // Always: this may run inside a dial of the same peer, by its full address.
@@ -182,64 +152,64 @@ impl Behaviour {
         } else if self.inbound.contains_key(&peer) {
             let _ = reply.send(Err(Error::Superseded));
         } else if self.outbound.len() >= MAX_OUTBOUND_UPGRADES {
-            let _ = reply.send(Err(Error::TooMany { max: MAX_OUTBOUND_UPGRADES }));
+            let _ = reply.send(Err(Error::TooMany {
+                max: MAX_OUTBOUND_UPGRADES,
+            }));
         } else {
             let _ = self.start(peer, circuit, Some(reply));
         }
     }
 
     fn on_established(&mut self, peer: PeerId, id: ConnectionId, endpoint: &ConnectedPoint) {
-        let kind = kind(endpoint);
-        self.connections.entry(peer).or_default().insert(id, kind);
-        if kind == Kind::Direct {
-            if self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Fetching(f) if f == id)) {
+        let path = Path::of(endpoint);
+        let served = self.paths.opened(peer, id, path);
+        self.close(peer, served);
+        if path == Path::Direct {
+            let fetched = |o: &Outbound| matches!(o.phase, Phase::Fetching(dialled) if dialled == id);
+            if self.outbound.get(&peer).is_some_and(fetched) {
                 self.outbound.remove(&peer);
-            }
-            if self.circuit_served.contains(&peer) {
-                self.close_relayed(peer);
             }
             return;
         }
         if !endpoint.is_dialer() {
             return; // Whoever dialled upgrades.
         }
-        let direct = self.has(&peer, Kind::Direct);
-        let asked = match self.outbound.get(&peer).map(|outbound| &outbound.phase) {
-            Some(Phase::Dialling(dialled)) => *dialled == id,
+        match self.outbound.get(&peer).map(|outbound| &outbound.phase) {
+            // Whichever circuit comes first will do, also one that somebody else dialled.
+            Some(Phase::Dialling(_)) => {}
             Some(_) => return,
-            None => false,
-        };
-        if asked {
-            let phase = self.open_stream(peer, id);
-            if let Some(outbound) = self.outbound.get_mut(&peer) {
-                outbound.phase = phase;
+            None => {
+                let direct = self.paths.has(&peer, Path::Direct);
+                if direct || !self.config.upgrade_dialled || self.inbound.contains_key(&peer) {
+                    return;
+                }
             }
-        } else if !direct && self.config.upgrade_dialled && !self.inbound.contains_key(&peer) {
-            let phase = self.open_stream(peer, id);
-            self.outbound.insert(peer, Outbound { phase, reply: None });
         }
+        let phase = self.open_stream(peer, id);
+        let reply = self.outbound.remove(&peer).and_then(|outbound| outbound.reply);
+        self.outbound.insert(peer, Outbound { phase, reply });
     }
 
     fn on_closed(&mut self, peer: PeerId, id: ConnectionId) {
-        if let Some(connections) = self.connections.get_mut(&peer) {
-            connections.remove(&id);
-            if connections.is_empty() {
-                self.connections.remove(&peer);
-                self.circuit_served.remove(&peer);
-            }
-        }
-        let opening = self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
+        self.paths.closed(peer, id);
+        let opening = self
+            .outbound
+            .get(&peer)
+            .is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
         if opening {
             self.outbound_failed(peer, Error::Relayed("it closed".into()));
         }
     }
 
     fn on_dial_failure(&mut self, id: ConnectionId, error: String) {
-        let found = self.outbound.iter().find_map(|(peer, outbound)| match outbound.phase {
-            Phase::Dialling(dialled) if dialled == id => Some(*peer),
-            Phase::Fetching(dialled) if dialled == id => Some(*peer),
-            _ => None,
-        });
+        let found = self
+            .outbound
+            .iter()
+            .find_map(|(peer, outbound)| match outbound.phase {
+                Phase::Dialling(dialled) if dialled == id => Some(*peer),
+                Phase::Fetching(dialled) if dialled == id => Some(*peer),
+                _ => None,
+            });
         if let Some(peer) = found {
             self.shared.lock().ready.remove(&peer);
             self.outbound_failed(peer, Error::Relayed(error));
@@ -247,11 +217,13 @@ impl Behaviour {
     }
 
     fn on_outbound_stream(&mut self, peer: PeerId, id: ConnectionId, stream: Stream) {
-        let Some(outbound) = self.outbound.get_mut(&peer) else { return };
+        let Some(outbound) = self.outbound.get_mut(&peer) else {
+            return;
+        };
         if !matches!(outbound.phase, Phase::Opening(opening) if opening == id) {
             return;
         }
-        let abort = run(&self.running, peer, Role::Initiator, stream, &self.config);
+        let abort = attempt::start(&self.running, peer, Role::Initiator, stream, &self.config);
         outbound.phase = Phase::Running(abort);
         self.wake();
     }
@@ -271,7 +243,9 @@ impl Behaviour {
             let ours_is_kept = match outbound.phase {
                 Phase::Dialling(_) => false, // The peer is ahead, and has not heard of our attempt.
                 Phase::Fetching(_) => true,
-                Phase::Opening(_) | Phase::Running(_) => self.local_peer.is_some_and(|me| keeps_own(me, peer)),
+                Phase::Opening(_) | Phase::Running(_) => {
+                    self.local_peer.is_some_and(|me| keeps_own(me, peer))
+                }
             };
             if ours_is_kept {
                 tracing::debug!(%peer, "both dialled: keeping our attempt");
@@ -287,7 +261,7 @@ impl Behaviour {
                 }
             }
         }
-        let abort = run(&self.running, peer, Role::Responder, stream, &self.config);
+        let abort = attempt::start(&self.running, peer, Role::Responder, stream, &self.config);
         self.inbound.insert(peer, abort);
         self.wake();
     }
@@ -301,65 +275,64 @@ impl Behaviour {
             (Err(error), Role::Initiator) => return self.outbound_failed(peer, error),
             (Err(error), Role::Responder) => {
                 self.inbound.remove(&peer);
-                return self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed { peer, initiator, error }));
+                return self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed {
+                    peer,
+                    initiator,
+                    error,
+                }));
             }
         };
-        self.farewells.push(farewell(stream).map(move |()| peer).boxed_local());
+        self.farewells
+            .push(farewell(stream).map(move |()| peer).boxed_local());
         self.act(ToSwarm::GenerateEvent(Event::Upgraded { peer, initiator }));
         if role == Role::Responder {
             self.inbound.remove(&peer);
             self.shared.lock().report(Report::Incoming(peer, connection));
             return;
         }
-        let Some(outbound) = self.outbound.get_mut(&peer) else { return };
-        if let Some(reply) = outbound.reply.take() {
-            self.outbound.remove(&peer);
-            // A dial that was given up meanwhile drops the connection, which closes it.
-            let _ = reply.send(Ok(connection));
+        let Some(outbound) = self.outbound.remove(&peer) else {
             return;
-        }
+        };
+        let unclaimed = match outbound.reply {
+            None => Some(connection),
+            // A dial that was given up meanwhile, because a plain circuit was faster, leaves the
+            // connection to us.
+            Some(reply) => reply.send(Ok(connection)).err().and_then(Result::ok),
+        };
+        let Some(connection) = unclaimed else { return };
         let opts = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
             .addresses(vec![address::direct(peer)])
             .build();
-        outbound.phase = Phase::Fetching(opts.connection_id());
+        let phase = Phase::Fetching(opts.connection_id());
+        self.outbound.insert(peer, Outbound { phase, reply: None });
         self.shared.lock().ready.insert(peer, connection);
         self.act(ToSwarm::Dial { opts });
     }
 
     fn outbound_failed(&mut self, peer: PeerId, error: Error) {
-        let Some(outbound) = self.outbound.remove(&peer) else { return };
+        let Some(outbound) = self.outbound.remove(&peer) else {
+            return;
+        };
         if let Some(reply) = outbound.reply {
             let _ = reply.send(Err(error.clone()));
         }
-        self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed { peer, initiator: true, error }));
+        self.act(ToSwarm::GenerateEvent(Event::UpgradeFailed {
+            peer,
+            initiator: true,
+            error,
+        }));
     }
 
-    /// Both sides have said goodbye: the circuits to this peer have served. libp2p's behaviours
-    /// would go on to use them, until the relay cuts them off.
-    fn close_relayed(&mut self, peer: PeerId) {
-        if !self.has(&peer, Kind::Direct) {
-            self.circuit_served.insert(peer);
-            return;
+    /// libp2p's behaviours would go on to use circuits that have served, until the relay cuts
+    /// them off.
+    fn close(&mut self, peer: PeerId, circuits: Vec<ConnectionId>) {
+        for id in circuits {
+            self.act(ToSwarm::CloseConnection {
+                peer_id: peer,
+                connection: CloseConnection::One(id),
+            });
         }
-        self.circuit_served.remove(&peer);
-        let relayed: Vec<ConnectionId> = self.relayed_all(&peer).collect();
-        for id in relayed {
-            self.act(ToSwarm::CloseConnection { peer_id: peer, connection: CloseConnection::One(id) });
-        }
-    }
-
-    fn has(&self, peer: &PeerId, kind: Kind) -> bool {
-        self.connections.get(peer).is_some_and(|c| c.values().any(|k| *k == kind))
-    }
-
-    fn relayed(&self, peer: &PeerId) -> Option<ConnectionId> {
-        self.relayed_all(peer).next()
-    }
-
-    fn relayed_all(&self, peer: &PeerId) -> impl Iterator<Item = ConnectionId> + '_ {
-        let connections = self.connections.get(peer).into_iter().flatten();
-        connections.filter(|(_, kind)| **kind == Kind::Relayed).map(|(id, _)| *id)
     }
 
     fn act(&mut self, action: ToSwarm<Event, THandlerInEvent<Behaviour>>) {
@@ -399,13 +372,24 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            }) => {
                 self.on_established(peer_id, connection_id, endpoint);
             }
-            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+            FromSwarm::ConnectionClosed(ConnectionClosed {
+                peer_id,
+                connection_id,
+                ..
+            }) => {
                 self.on_closed(peer_id, connection_id);
             }
-            FromSwarm::DialFailure(DialFailure { connection_id, error, .. }) => {
+            FromSwarm::DialFailure(DialFailure {
+                connection_id, error, ..
+            }) => {
                 self.on_dial_failure(connection_id, error.to_string());
             }
             FromSwarm::NewListenAddr(listening) => {
@@ -422,8 +406,10 @@ impl NetworkBehaviour for Behaviour {
             FromHandler::Inbound(stream) => self.on_inbound_stream(peer, stream),
             FromHandler::Outbound(stream) => self.on_outbound_stream(peer, id, stream),
             FromHandler::OutboundFailed(reason) => {
-                let opening =
-                    self.outbound.get(&peer).is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
+                let opening = self
+                    .outbound
+                    .get(&peer)
+                    .is_some_and(|o| matches!(o.phase, Phase::Opening(o) if o == id));
                 if opening {
                     self.outbound_failed(peer, Error::NoSignalingStream(reason));
                 }
@@ -446,39 +432,12 @@ impl NetworkBehaviour for Behaviour {
             } else if let Poll::Ready(Some(outcome)) = self.running.poll_next_unpin(cx) {
                 self.on_outcome(outcome);
             } else if let Poll::Ready(Some(peer)) = self.farewells.poll_next_unpin(cx) {
-                self.close_relayed(peer);
+                let served = self.paths.circuit_served(peer);
+                self.close(peer, served);
             } else {
                 self.waker = Some(cx.waker().clone());
                 return Poll::Pending;
             }
         }
     }
-}
-
-/// Starts a negotiation; it ends in an [`Outcome`].
-fn run(
-    running: &FuturesUnordered<LocalBoxFuture<'static, Outcome>>,
-    peer: PeerId,
-    role: Role,
-    stream: Stream,
-    config: &Config,
-) -> AbortHandle {
-    let (abort, registration) = AbortHandle::new_pair();
-    let negotiation = Abortable::new(upgrade(role, stream, config.clone()), registration);
-    running.push(negotiation.map(move |result| Outcome { peer, role, result: result.ok() }).boxed_local());
-    abort
-}
-
-/// Both dialled at once: the attempt of the smaller peer id is kept, so that both sides drop
-/// the same one.
-fn keeps_own(me: PeerId, other: PeerId) -> bool {
-    me.to_bytes() < other.to_bytes()
-}
-
-fn kind(endpoint: &ConnectedPoint) -> Kind {
-    let address = match endpoint {
-        ConnectedPoint::Dialer { address, .. } => address,
-        ConnectedPoint::Listener { local_addr, .. } => local_addr,
-    };
-    if address::is_relayed(address) { Kind::Relayed } else { Kind::Direct }
 }

@@ -66,13 +66,22 @@ impl Channel {
             handlers: None,
             deadline: None,
         };
-        let channel = Rc::new(Channel { dc, key, connection, state: RefCell::new(state) });
+        let channel = Rc::new(Channel {
+            dc,
+            key,
+            connection,
+            state: RefCell::new(state),
+        });
         channel.attach();
         channel
     }
 
     /// Reads received bytes.
-    pub(crate) fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Result<usize, StreamError>> {
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<Result<usize, StreamError>> {
         let mut state = self.state.borrow_mut();
         match state.substream.read(into) {
             Ok(Some(count)) => {
@@ -144,7 +153,11 @@ impl Channel {
 
     /// Ends the patience with a peer that had its time.
     pub(crate) fn sweep(&self, now_ms: u64) {
-        let late = self.state.borrow().deadline.is_some_and(|deadline| now_ms >= deadline.at_ms);
+        let late = self
+            .state
+            .borrow()
+            .deadline
+            .is_some_and(|deadline| now_ms >= deadline.at_ms);
         if late {
             self.change(Substream::time_is_up);
         }
@@ -219,10 +232,16 @@ impl Channel {
                 state.substream.refuse(StreamError::Send(error.to_string()));
             }
         }
-        state.deadline = state.substream.patience_ms().map(|patience_ms| match state.deadline {
-            Some(running) if running.patience_ms == patience_ms => running,
-            _ => Deadline { patience_ms, at_ms: js::now_ms() + patience_ms },
-        });
+        state.deadline = state
+            .substream
+            .patience_ms()
+            .map(|patience_ms| match state.deadline {
+                Some(running) if running.patience_ms == patience_ms => running,
+                _ => Deadline {
+                    patience_ms,
+                    at_ms: js::now_ms() + patience_ms,
+                },
+            });
         if state.substream.wants_channel_closed() {
             self.dc.close();
         }
@@ -230,7 +249,9 @@ impl Channel {
 
     /// Adds to and takes from what the connection has unread; `false` when that is too much.
     fn account(&self, more: usize, less: usize) -> bool {
-        let Some(connection) = self.connection.upgrade() else { return true };
+        let Some(connection) = self.connection.upgrade() else {
+            return true;
+        };
         let unread = (connection.unread_bytes.get() + more).saturating_sub(less);
         connection.unread_bytes.set(unread);
         more == 0 || unread <= MAX_CONNECTION_UNREAD_BYTES
@@ -267,10 +288,16 @@ impl Channel {
             }
         });
         self.dc.set_onopen(Some(open.as_ref().unchecked_ref()));
-        self.dc.set_onbufferedamountlow(Some(low.as_ref().unchecked_ref()));
+        self.dc
+            .set_onbufferedamountlow(Some(low.as_ref().unchecked_ref()));
         self.dc.set_onclose(Some(close.as_ref().unchecked_ref()));
         self.dc.set_onmessage(Some(message.as_ref().unchecked_ref()));
-        let handlers = Handlers { _open: open, _low: low, _close: close, _message: message };
+        let handlers = Handlers {
+            _open: open,
+            _low: low,
+            _close: close,
+            _message: message,
+        };
         self.state.borrow_mut().handlers = Some(handlers);
     }
 

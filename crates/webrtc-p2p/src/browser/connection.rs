@@ -34,6 +34,9 @@ const MAX_WAITING_STREAMS: usize = 64;
 /// Open streams of one connection, both directions. A browser has room for 65,535 channels,
 /// its memory has not.
 const MAX_STREAMS: usize = 1_024;
+/// A peer that had so many streams refused and still opens more is flooding us; each costs the
+/// browser some work, so the connection ends.
+const MAX_REFUSED_STREAMS: usize = 1_000;
 /// How long a closing connection waits for its streams to say goodbye: closing the
 /// `RTCPeerConnection` throws away whatever is queued.
 const CLOSE_GRACE: Duration = Duration::from_millis(500);
@@ -57,6 +60,7 @@ struct State {
     channels: HashMap<u32, Rc<Channel>>,
     next_key: u32,
     waiting: VecDeque<Stream>,
+    refused: usize,
     failure: Option<Error>,
     /// Whoever waits for a change: the swarm, or the upgrade.
     waker: Option<Waker>,
@@ -76,7 +80,11 @@ impl Inner {
     pub(crate) fn new(config: &Config, candidates: mpsc::Sender<String>) -> Result<Rc<Inner>, Error> {
         let pc = RtcPeerConnection::new_with_configuration(&rtc_configuration(&config.ice_servers))
             .map_err(|thrown| js::error("create a peer connection", &thrown))?;
-        let inner = Rc::new(Inner { pc, unread_bytes: Cell::new(0), state: RefCell::new(State::default()) });
+        let inner = Rc::new(Inner {
+            pc,
+            unread_bytes: Cell::new(0),
+            state: RefCell::new(State::default()),
+        });
         inner.attach(candidates);
         Ok(inner)
     }
@@ -106,7 +114,10 @@ impl Inner {
         js::on_association_change(&self.pc, association.as_ref());
         self.state.borrow_mut().association = Some(association);
         watch::start(&self);
-        Connection { inner: SendWrapper::new(self), closing: None }
+        Connection {
+            inner: SendWrapper::new(self),
+            closing: None,
+        }
     }
 
     /// The end, with its reason: everybody who waits is told, and the browser may forget us.
@@ -171,16 +182,16 @@ impl Inner {
         if dc.label() == INIT_LABEL {
             return; // Whoever opened it closes it.
         }
-        {
-            let state = self.state.borrow();
-            if state.failure.is_some()
-                || state.waiting.len() >= MAX_WAITING_STREAMS
-                || state.channels.len() >= MAX_STREAMS
-            {
-                tracing::debug!(waiting = state.waiting.len(), open = state.channels.len(), "stream refused");
-                dc.close();
-                return;
+        if !self.admits_stream() {
+            dc.close();
+            let mut state = self.state.borrow_mut();
+            state.refused += 1;
+            let flooded = state.refused > MAX_REFUSED_STREAMS;
+            drop(state);
+            if flooded {
+                self.fail(Error::Lost("the peer floods us with streams"));
             }
+            return;
         }
         let stream = Stream::new(self.adopt(dc));
         let mut state = self.state.borrow_mut();
@@ -188,6 +199,13 @@ impl Inner {
         let waker = state.waker.take();
         drop(state);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    fn admits_stream(&self) -> bool {
+        let state = self.state.borrow();
+        state.failure.is_none()
+            && state.waiting.len() < MAX_WAITING_STREAMS
+            && state.channels.len() < MAX_STREAMS
     }
 
     fn on_state_change(&self) {
@@ -220,11 +238,12 @@ impl Inner {
 
     fn attach(self: &Rc<Inner>, mut candidates: mpsc::Sender<String>) {
         let weak = Rc::downgrade(self);
-        let data_channel = Closure::<dyn FnMut(RtcDataChannelEvent)>::new(move |event: RtcDataChannelEvent| {
-            if let Some(inner) = weak.upgrade() {
-                inner.on_data_channel(event.channel());
-            }
-        });
+        let data_channel =
+            Closure::<dyn FnMut(RtcDataChannelEvent)>::new(move |event: RtcDataChannelEvent| {
+                if let Some(inner) = weak.upgrade() {
+                    inner.on_data_channel(event.channel());
+                }
+            });
         let weak = Rc::downgrade(self);
         let state_change = Closure::<dyn FnMut(Event)>::new(move |_| {
             if let Some(inner) = weak.upgrade() {
@@ -233,18 +252,26 @@ impl Inner {
         });
         let candidate =
             Closure::<dyn FnMut(RtcPeerConnectionIceEvent)>::new(move |event: RtcPeerConnectionIceEvent| {
-                let json = event.candidate().filter(|candidate| !candidate.candidate().is_empty());
+                let json = event
+                    .candidate()
+                    .filter(|candidate| !candidate.candidate().is_empty());
                 let json = json.and_then(|candidate| js_sys::JSON::stringify(&candidate.to_json()).ok());
                 if let Some(json) = json {
                     // Full means that nobody sends them any more.
                     let _ = candidates.try_send(String::from(json));
                 }
             });
-        self.pc.set_ondatachannel(Some(data_channel.as_ref().unchecked_ref()));
-        self.pc.set_onconnectionstatechange(Some(state_change.as_ref().unchecked_ref()));
-        self.pc.set_onicecandidate(Some(candidate.as_ref().unchecked_ref()));
-        self.state.borrow_mut().handlers =
-            Some(Handlers { _data_channel: data_channel, _state_change: state_change, _candidate: candidate });
+        self.pc
+            .set_ondatachannel(Some(data_channel.as_ref().unchecked_ref()));
+        self.pc
+            .set_onconnectionstatechange(Some(state_change.as_ref().unchecked_ref()));
+        self.pc
+            .set_onicecandidate(Some(candidate.as_ref().unchecked_ref()));
+        self.state.borrow_mut().handlers = Some(Handlers {
+            _data_channel: data_channel,
+            _state_change: state_change,
+            _candidate: candidate,
+        });
     }
 }
 
@@ -287,7 +314,10 @@ impl StreamMuxer for Connection {
             }
             self.closing = Some(Delay::new(CLOSE_GRACE));
         }
-        let late = self.closing.as_mut().is_none_or(|grace| grace.poll_unpin(cx).is_ready());
+        let late = self
+            .closing
+            .as_mut()
+            .is_none_or(|grace| grace.poll_unpin(cx).is_ready());
         let mut state = self.inner.state.borrow_mut();
         if !late && state.channels.values().any(|channel| channel.has_undelivered()) {
             state.waker = Some(cx.waker().clone());

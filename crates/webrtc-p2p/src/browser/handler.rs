@@ -10,9 +10,7 @@ use libp2p_core::upgrade::{InboundUpgrade, ReadyUpgrade, UpgradeInfo};
 use libp2p_swarm::handler::{
     ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
 };
-use libp2p_swarm::{
-    ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol,
-};
+use libp2p_swarm::{ConnectionHandler, ConnectionHandlerEvent, Stream, StreamProtocol, SubstreamProtocol};
 
 use crate::signaling::PROTOCOL_NAME;
 
@@ -30,7 +28,11 @@ pub struct Handler {
 
 impl Handler {
     pub(crate) fn new(relayed: bool) -> Handler {
-        Handler { relayed, wants_stream: false, events: VecDeque::new() }
+        Handler {
+            relayed,
+            wants_stream: false,
+            events: VecDeque::new(),
+        }
     }
 }
 
@@ -83,7 +85,12 @@ impl ConnectionHandler for Handler {
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol> {
-        SubstreamProtocol::new(Accept { relayed: self.relayed }, ())
+        SubstreamProtocol::new(
+            Accept {
+                relayed: self.relayed,
+            },
+            (),
+        )
     }
 
     fn poll(
@@ -104,7 +111,10 @@ impl ConnectionHandler for Handler {
         self.wants_stream = self.relayed;
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>) {
+    fn on_connection_event(
+        &mut self,
+        event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
+    ) {
         let event = match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol: stream, .. }) => {
                 if self.events.len() >= MAX_WAITING_STREAMS {
@@ -112,9 +122,9 @@ impl ConnectionHandler for Handler {
                 }
                 FromHandler::Inbound(stream)
             }
-            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol: stream, .. }) => {
-                FromHandler::Outbound(stream)
-            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: stream, ..
+            }) => FromHandler::Outbound(stream),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
                 FromHandler::OutboundFailed(error.to_string())
             }

@@ -20,7 +20,9 @@ pub(crate) fn error(step: &'static str, thrown: &JsValue) -> Error {
 
 /// Awaits a promise.
 pub(crate) async fn settled(step: &'static str, promise: Promise) -> Result<JsValue, Error> {
-    JsFuture::from(promise).await.map_err(|thrown| error(step, &thrown))
+    JsFuture::from(promise)
+        .await
+        .map_err(|thrown| error(step, &thrown))
 }
 
 /// `pc.createDataChannel(label)`. The binding of web-sys lets a thrown error unwind through
@@ -61,7 +63,10 @@ pub(crate) fn received_packets(stats: &JsValue) -> u64 {
         report.unchecked_ref::<js_sys::Map>().for_each(&mut |entry, _| {
             let field = |name: &str| Reflect::get(&entry, &name.into()).unwrap_or(JsValue::UNDEFINED);
             if field("type").as_string().as_deref() == Some("candidate-pair") {
-                sum += COUNTERS.iter().filter_map(|name| field(name).as_f64()).sum::<f64>();
+                sum += COUNTERS
+                    .iter()
+                    .filter_map(|name| field(name).as_f64())
+                    .sum::<f64>();
             }
         });
     }

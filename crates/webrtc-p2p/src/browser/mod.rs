@@ -1,6 +1,7 @@
 //! The browser half: `RTCPeerConnection` and data channels behind libp2p's traits.
 //! No protocol in here: framing, signalling and liveness are decided by the pure modules.
 
+mod attempt;
 mod behaviour;
 mod channel;
 mod connection;
@@ -22,6 +23,6 @@ use crate::Config;
 /// The transport and the behaviour of one swarm. They work only together: the behaviour
 /// negotiates connections over the relay, the transport hands them to the swarm.
 pub fn new(config: Config) -> (Transport, Behaviour) {
-    let shared = shared::Shared::new();
+    let shared = shared::Handle::default();
     (Transport::new(shared.clone()), Behaviour::new(config, shared))
 }

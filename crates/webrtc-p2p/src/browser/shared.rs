@@ -49,14 +49,10 @@ pub(crate) struct Shared {
 }
 
 /// A handle on the common ground.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Handle(Arc<Mutex<Shared>>);
 
 impl Shared {
-    pub(crate) fn new() -> Handle {
-        Handle(Arc::new(Mutex::new(Shared::default())))
-    }
-
     /// Reports something to the swarm.
     pub(crate) fn report(&mut self, report: Report) {
         self.reports.push_back(report);
@@ -77,7 +73,9 @@ impl Shared {
 
     /// A relayed address is gone.
     pub(crate) fn remove_circuit(&mut self, listen: &Multiaddr) {
-        let Some((advertised, _)) = address::advertised(listen) else { return };
+        let Some((advertised, _)) = address::advertised(listen) else {
+            return;
+        };
         let before = self.addresses.len();
         self.addresses.retain(|known| *known != advertised);
         if self.addresses.len() < before && self.listener.is_some() {

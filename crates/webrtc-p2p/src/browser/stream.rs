@@ -19,7 +19,9 @@ pub struct Stream {
 
 impl Stream {
     pub(crate) fn new(channel: Rc<Channel>) -> Stream {
-        Stream { channel: SendWrapper::new(channel) }
+        Stream {
+            channel: SendWrapper::new(channel),
+        }
     }
 }
 

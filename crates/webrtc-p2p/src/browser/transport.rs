@@ -75,7 +75,11 @@ impl libp2p_core::Transport for Transport {
                             return Err(Error::TooMany { max: MAX_DIALS });
                         }
                         shared.dials.push_back(DialRequest { peer, circuit, reply });
-                        shared.behaviour_waker.take().into_iter().for_each(std::task::Waker::wake);
+                        shared
+                            .behaviour_waker
+                            .take()
+                            .into_iter()
+                            .for_each(std::task::Waker::wake);
                     }
                     let connection = answer.await.map_err(|_| Error::Closed)??;
                     Ok((peer, connection))
@@ -85,20 +89,26 @@ impl libp2p_core::Transport for Transport {
         }
     }
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<TransportEvent<Self::ListenerUpgrade, Error>> {
+    fn poll(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<TransportEvent<Self::ListenerUpgrade, Error>> {
         let mut shared = self.shared.lock();
         while let Some(report) = shared.reports.pop_front() {
             let listener = shared.listener;
             let event = match (report, listener) {
-                (Report::ListenerClosed(listener_id), _) => {
-                    TransportEvent::ListenerClosed { listener_id, reason: Ok(()) }
-                }
-                (Report::NewAddress(listen_addr), Some(listener_id)) => {
-                    TransportEvent::NewAddress { listener_id, listen_addr }
-                }
-                (Report::AddressExpired(listen_addr), Some(listener_id)) => {
-                    TransportEvent::AddressExpired { listener_id, listen_addr }
-                }
+                (Report::ListenerClosed(listener_id), _) => TransportEvent::ListenerClosed {
+                    listener_id,
+                    reason: Ok(()),
+                },
+                (Report::NewAddress(listen_addr), Some(listener_id)) => TransportEvent::NewAddress {
+                    listener_id,
+                    listen_addr,
+                },
+                (Report::AddressExpired(listen_addr), Some(listener_id)) => TransportEvent::AddressExpired {
+                    listener_id,
+                    listen_addr,
+                },
                 (Report::Incoming(peer, connection), Some(listener_id)) => TransportEvent::Incoming {
                     listener_id,
                     upgrade: ready(Ok((peer, connection))),

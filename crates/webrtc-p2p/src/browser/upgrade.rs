@@ -14,8 +14,7 @@ use js_sys::Reflect;
 use libp2p_swarm::Stream;
 use wasm_bindgen::JsCast as _;
 use web_sys::{
-    RtcDataChannelState, RtcIceCandidateInit, RtcPeerConnection, RtcSdpType,
-    RtcSessionDescriptionInit,
+    RtcDataChannelState, RtcIceCandidateInit, RtcPeerConnection, RtcSdpType, RtcSessionDescriptionInit,
 };
 
 use super::connection::{Connection, INIT_LABEL, Inner};
@@ -30,12 +29,18 @@ const FAREWELL: Duration = Duration::from_secs(3);
 const INIT_TICK: Duration = Duration::from_millis(10);
 
 /// Negotiates a direct connection over `stream`, within the time that the settings give.
-pub(crate) async fn upgrade(role: Role, mut stream: Stream, config: Config) -> Result<(Connection, Stream), Error> {
+pub(crate) async fn upgrade(
+    role: Role,
+    mut stream: Stream,
+    config: Config,
+) -> Result<(Connection, Stream), Error> {
     let limit = config.upgrade_timeout;
     let negotiation = Box::pin(negotiate(role, &mut stream, &config));
     let outcome = match future::select(negotiation, Delay::new(limit)).await {
         Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(Error::Timeout { seconds: limit.as_secs() }),
+        Either::Right(_) => Err(Error::Timeout {
+            seconds: limit.as_secs(),
+        }),
     };
     outcome.map(|connection| (connection, stream))
 }
@@ -156,7 +161,11 @@ async fn describe_us(
 async fn set_remote(pc: &RtcPeerConnection, ty: RtcSdpType, sdp: &str) -> Result<(), Error> {
     let description = RtcSessionDescriptionInit::new(ty);
     description.set_sdp(sdp);
-    js::settled("set the peer's description", pc.set_remote_description(&description)).await?;
+    js::settled(
+        "set the peer's description",
+        pc.set_remote_description(&description),
+    )
+    .await?;
     Ok(())
 }
 
@@ -181,7 +190,10 @@ async fn create_description(step: &'static str, promise: js_sys::Promise) -> Res
     Reflect::get(&description, &"sdp".into())
         .ok()
         .and_then(|sdp| sdp.as_string())
-        .ok_or_else(|| Error::Browser { step, reason: "it has no sdp".into() })
+        .ok_or_else(|| Error::Browser {
+            step,
+            reason: "it has no sdp".into(),
+        })
 }
 
 async fn send(session: &mut Session, stream: &mut Stream) -> Result<(), Error> {

@@ -29,7 +29,9 @@ async fn watch(connection: Weak<Inner>) {
     let mut disconnected_since_ms = None;
     loop {
         Delay::new(TICK).await;
-        let Some(inner) = connection.upgrade().filter(|inner| !inner.has_failed()) else { return };
+        let Some(inner) = connection.upgrade().filter(|inner| !inner.has_failed()) else {
+            return;
+        };
         let now_ms = js::now_ms();
         for channel in inner.channels() {
             channel.sweep(now_ms);
@@ -44,7 +46,9 @@ async fn watch(connection: Weak<Inner>) {
         }
         let statistics = inner.pc.get_stats();
         drop(inner); // Statistics take their time; the connection may go meanwhile.
-        let Ok(statistics) = js::settled("read statistics", statistics).await else { continue };
+        let Ok(statistics) = js::settled("read statistics", statistics).await else {
+            continue;
+        };
         let Some(inner) = connection.upgrade() else { return };
         if liveness.is_gone(js::now_ms(), js::received_packets(&statistics)) {
             return inner.fail(Error::Lost("the peer has vanished"));

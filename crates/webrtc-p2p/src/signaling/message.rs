@@ -41,12 +41,18 @@ struct Wire {
 impl Message {
     /// With its length prefix.
     pub fn encode(&self) -> Vec<u8> {
-        Wire { ty: Some(self.ty as i32), data: Some(self.data.clone()) }.encode_length_delimited_to_vec()
+        Wire {
+            ty: Some(self.ty as i32),
+            data: Some(self.data.clone()),
+        }
+        .encode_length_delimited_to_vec()
     }
 
     /// Takes the first message off the front of `buffer`; `None` while it is incomplete.
     pub fn take(buffer: &mut Vec<u8>) -> Result<Option<Message>, SignalingError> {
-        let too_long = SignalingError::MessageTooLong { max: MAX_MESSAGE_BYTES };
+        let too_long = SignalingError::MessageTooLong {
+            max: MAX_MESSAGE_BYTES,
+        };
         let (length, prefix_bytes) = match buffer.as_slice() {
             [] => return Ok(None),
             [low, ..] if *low < 0x80 => (usize::from(*low), 1),
@@ -63,11 +69,19 @@ impl Message {
         if length > MAX_MESSAGE_BYTES {
             return Err(too_long);
         }
-        let Some(body) = buffer.get(prefix_bytes..prefix_bytes + length) else { return Ok(None) };
+        let Some(body) = buffer.get(prefix_bytes..prefix_bytes + length) else {
+            return Ok(None);
+        };
         let wire = Wire::decode(body).map_err(|_| SignalingError::Malformed)?;
         buffer.drain(..prefix_bytes + length);
-        let ty = wire.ty.and_then(|ty| MessageType::try_from(ty).ok()).ok_or(SignalingError::UnknownType)?;
-        Ok(Some(Message { ty, data: wire.data.unwrap_or_default() }))
+        let ty = wire
+            .ty
+            .and_then(|ty| MessageType::try_from(ty).ok())
+            .ok_or(SignalingError::UnknownType)?;
+        Ok(Some(Message {
+            ty,
+            data: wire.data.unwrap_or_default(),
+        }))
     }
 }
 
@@ -79,16 +93,28 @@ mod tests {
 
     #[test]
     fn an_offer_is_written_with_its_type_although_that_is_zero() {
-        let offer = Message { ty: MessageType::SdpOffer, data: "v=0".into() };
+        let offer = Message {
+            ty: MessageType::SdpOffer,
+            data: "v=0".into(),
+        };
         assert_eq!(offer.encode(), [7, 0x08, 0, 0x12, 3, b'v', b'=', b'0']);
     }
 
     #[test]
     fn messages_come_back_wherever_the_stream_is_cut() {
         let sent = [
-            Message { ty: MessageType::SdpOffer, data: "x".repeat(300) },
-            Message { ty: MessageType::SdpAnswer, data: String::new() },
-            Message { ty: MessageType::IceCandidate, data: "{}".into() },
+            Message {
+                ty: MessageType::SdpOffer,
+                data: "x".repeat(300),
+            },
+            Message {
+                ty: MessageType::SdpAnswer,
+                data: String::new(),
+            },
+            Message {
+                ty: MessageType::IceCandidate,
+                data: "{}".into(),
+            },
         ];
         let bytes: Vec<u8> = sent.iter().flat_map(Message::encode).collect();
         for step in [1, 2, 5, 301, bytes.len()] {
@@ -109,8 +135,18 @@ mod tests {
         let check = |bytes: &[u8], expect: SignalingError| {
             assert_eq!(Message::take(&mut bytes.to_vec()), Err(expect), "{bytes:?}");
         };
-        check(&[0xff, 0xff, 0xff, 0xff], SignalingError::MessageTooLong { max: MAX_MESSAGE_BYTES });
-        check(&[0xff, 0xff, 0x7f], SignalingError::MessageTooLong { max: MAX_MESSAGE_BYTES });
+        check(
+            &[0xff, 0xff, 0xff, 0xff],
+            SignalingError::MessageTooLong {
+                max: MAX_MESSAGE_BYTES,
+            },
+        );
+        check(
+            &[0xff, 0xff, 0x7f],
+            SignalingError::MessageTooLong {
+                max: MAX_MESSAGE_BYTES,
+            },
+        );
         check(&[2, 0xff, 0xff], SignalingError::Malformed);
         check(&[4, 0x12, 2, 0xff, 0xfe], SignalingError::Malformed); // not UTF-8
         check(&[0], SignalingError::UnknownType);

@@ -123,7 +123,9 @@ impl Session {
         if self.described_peer || self.connected {
             Ok(())
         } else {
-            Err(SignalingError::EndedEarly { missing: self.role.expects() })
+            Err(SignalingError::EndedEarly {
+                missing: self.role.expects(),
+            })
         }
     }
 
@@ -147,7 +149,11 @@ impl Session {
 
     fn on_message(&mut self, message: Message) -> Result<(), SignalingError> {
         let Message { ty, data } = message;
-        let expected = if self.described_peer { MessageType::IceCandidate } else { self.role.expects() };
+        let expected = if self.described_peer {
+            MessageType::IceCandidate
+        } else {
+            self.role.expects()
+        };
         if ty != expected {
             return Err(SignalingError::Unexpected { expected, got: ty });
         }
@@ -165,7 +171,10 @@ impl Session {
             return Ok(());
         }
         if json.len() > MAX_CANDIDATE_BYTES {
-            return Err(SignalingError::CandidateTooLong { bytes: json.len(), max: MAX_CANDIDATE_BYTES });
+            return Err(SignalingError::CandidateTooLong {
+                bytes: json.len(),
+                max: MAX_CANDIDATE_BYTES,
+            });
         }
         if self.candidates_received >= MAX_CANDIDATES {
             return Err(SignalingError::TooManyCandidates { max: MAX_CANDIDATES });
@@ -189,7 +198,10 @@ fn is_end_of_candidates(json: &str) -> bool {
 /// wants something else from the browser than a connection.
 fn check_description(sdp: &str) -> Result<(), SignalingError> {
     if sdp.len() > MAX_SDP_BYTES {
-        return Err(SignalingError::DescriptionTooLong { bytes: sdp.len(), max: MAX_SDP_BYTES });
+        return Err(SignalingError::DescriptionTooLong {
+            bytes: sdp.len(),
+            max: MAX_SDP_BYTES,
+        });
     }
     let mut sections = sdp.lines().filter(|line| line.starts_with("m="));
     match (sections.next(), sections.next()) {
@@ -204,10 +216,15 @@ mod tests {
 
     use super::*;
 
-    const SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
+    const SDP: &str =
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n";
 
     fn wire(ty: MessageType, data: &str) -> Vec<u8> {
-        Message { ty, data: data.into() }.encode()
+        Message {
+            ty,
+            data: data.into(),
+        }
+        .encode()
     }
 
     fn responder_after_offer() -> Session {
@@ -224,12 +241,18 @@ mod tests {
         a.send_candidate("{\"candidate\":\"a1\"}".into());
         b.receive(&a.take_output()).unwrap();
         assert_eq!(b.next_event(), Some(Event::RemoteDescription(SDP.into())));
-        assert_eq!(b.next_event(), Some(Event::RemoteCandidate("{\"candidate\":\"a1\"}".into())));
+        assert_eq!(
+            b.next_event(),
+            Some(Event::RemoteCandidate("{\"candidate\":\"a1\"}".into()))
+        );
         b.send_description(SDP.into());
         b.send_candidate("{\"candidate\":\"b1\"}".into());
         a.receive(&b.take_output()).unwrap();
         assert_eq!(a.next_event(), Some(Event::RemoteDescription(SDP.into())));
-        assert_eq!(a.next_event(), Some(Event::RemoteCandidate("{\"candidate\":\"b1\"}".into())));
+        assert_eq!(
+            a.next_event(),
+            Some(Event::RemoteCandidate("{\"candidate\":\"b1\"}".into()))
+        );
         assert_eq!(a.next_event(), None);
     }
 
@@ -240,8 +263,14 @@ mod tests {
         assert!(session.take_output().is_empty());
         session.send_description(SDP.into());
         let mut buffer = session.take_output();
-        assert_eq!(Message::take(&mut buffer).unwrap().unwrap().ty, MessageType::SdpOffer);
-        assert_eq!(Message::take(&mut buffer).unwrap().unwrap().ty, MessageType::IceCandidate);
+        assert_eq!(
+            Message::take(&mut buffer).unwrap().unwrap().ty,
+            MessageType::SdpOffer
+        );
+        assert_eq!(
+            Message::take(&mut buffer).unwrap().unwrap().ty,
+            MessageType::IceCandidate
+        );
     }
 
     #[test]
@@ -274,7 +303,10 @@ mod tests {
         let check = |role, messages: &[MessageType], expected, got| {
             let mut session = Session::new(role);
             let bytes: Vec<u8> = messages.iter().flat_map(|ty| wire(*ty, SDP)).collect();
-            assert_eq!(session.receive(&bytes), Err(SignalingError::Unexpected { expected, got }));
+            assert_eq!(
+                session.receive(&bytes),
+                Err(SignalingError::Unexpected { expected, got })
+            );
         };
         use MessageType::*;
         check(Role::Responder, &[SdpAnswer], SdpOffer, SdpAnswer);
@@ -288,7 +320,9 @@ mod tests {
     fn a_flood_of_candidates_ends_at_the_cap() {
         let mut session = responder_after_offer();
         for _ in 0..MAX_CANDIDATES {
-            session.receive(&wire(MessageType::IceCandidate, "{\"candidate\":\"x\"}")).unwrap();
+            session
+                .receive(&wire(MessageType::IceCandidate, "{\"candidate\":\"x\"}"))
+                .unwrap();
         }
         assert_eq!(
             session.receive(&wire(MessageType::IceCandidate, "{\"candidate\":\"x\"}")),
@@ -304,20 +338,39 @@ mod tests {
         let mut session = Session::new(Role::Responder);
         let long = format!("{SDP}{}", "a".repeat(MAX_SDP_BYTES));
         let error = session.receive(&wire(MessageType::SdpOffer, &long)).unwrap_err();
-        assert!(matches!(error, SignalingError::MessageTooLong { .. }), "refused at its prefix: {error}");
+        assert!(
+            matches!(error, SignalingError::MessageTooLong { .. }),
+            "refused at its prefix: {error}"
+        );
         let just = format!("{SDP}{}", "a".repeat(MAX_SDP_BYTES + 1 - SDP.len()));
-        let error = Session::new(Role::Responder).receive(&wire(MessageType::SdpOffer, &just)).unwrap_err();
-        assert_eq!(error, SignalingError::DescriptionTooLong { bytes: MAX_SDP_BYTES + 1, max: MAX_SDP_BYTES });
+        let error = Session::new(Role::Responder)
+            .receive(&wire(MessageType::SdpOffer, &just))
+            .unwrap_err();
+        assert_eq!(
+            error,
+            SignalingError::DescriptionTooLong {
+                bytes: MAX_SDP_BYTES + 1,
+                max: MAX_SDP_BYTES
+            }
+        );
         let mut session = responder_after_offer();
         let error = session
-            .receive(&wire(MessageType::IceCandidate, &"a".repeat(MAX_CANDIDATE_BYTES + 1)))
+            .receive(&wire(
+                MessageType::IceCandidate,
+                &"a".repeat(MAX_CANDIDATE_BYTES + 1),
+            ))
             .unwrap_err();
         assert!(matches!(error, SignalingError::CandidateTooLong { .. }));
     }
 
     #[test]
     fn a_description_with_media_or_without_data_is_refused() {
-        for sdp in ["", "garbage", "v=0\r\nm=audio 9 RTP/AVP 0\r\n", &format!("{SDP}m=video 9 RTP/AVP 96\r\n")] {
+        for sdp in [
+            "",
+            "garbage",
+            "v=0\r\nm=audio 9 RTP/AVP 0\r\n",
+            &format!("{SDP}m=video 9 RTP/AVP 96\r\n"),
+        ] {
             let error = Session::new(Role::Responder).receive(&wire(MessageType::SdpOffer, sdp));
             assert_eq!(error, Err(SignalingError::DescriptionNotData), "{sdp}");
         }
@@ -326,7 +379,10 @@ mod tests {
     #[test]
     fn a_stream_may_end_only_after_the_descriptions() {
         let missing = MessageType::SdpOffer;
-        assert_eq!(Session::new(Role::Responder).stream_ended(), Err(SignalingError::EndedEarly { missing }));
+        assert_eq!(
+            Session::new(Role::Responder).stream_ended(),
+            Err(SignalingError::EndedEarly { missing })
+        );
         assert_eq!(responder_after_offer().stream_ended(), Ok(()));
     }
 }

@@ -84,11 +84,7 @@ pub struct Decoder {
 impl Decoder {
     /// Takes the next bytes and hands over each complete frame, in order. After an error the
     /// byte stream has lost its frame borders: the stream must be reset.
-    pub fn decode(
-        &mut self,
-        bytes: &[u8],
-        mut on_frame: impl FnMut(Frame<'_>),
-    ) -> Result<(), FrameError> {
+    pub fn decode(&mut self, bytes: &[u8], mut on_frame: impl FnMut(Frame<'_>)) -> Result<(), FrameError> {
         if self.partial.is_empty() {
             let used = decode_all(bytes, &mut on_frame)?;
             self.partial.extend_from_slice(&bytes[used..]);
@@ -106,7 +102,9 @@ fn decode_all(bytes: &[u8], on_frame: &mut impl FnMut(Frame<'_>)) -> Result<usiz
     let mut used = 0;
     while let Some((body_bytes, prefix_bytes)) = take_prefix(&bytes[used..])? {
         let start = used + prefix_bytes;
-        let Some(body) = bytes.get(start..start + body_bytes) else { break };
+        let Some(body) = bytes.get(start..start + body_bytes) else {
+            break;
+        };
         on_frame(decode_body(body)?);
         used = start + body_bytes;
     }
@@ -122,7 +120,11 @@ fn take_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
         [_] => Ok(None),
         [low, high, ..] if *high < 0x80 => {
             let value = usize::from(low & 0x7f) | usize::from(*high) << 7;
-            if value > MAX_BODY_BYTES { Err(too_long) } else { Ok(Some((value, 2))) }
+            if value > MAX_BODY_BYTES {
+                Err(too_long)
+            } else {
+                Ok(Some((value, 2)))
+            }
         }
         // Three bytes and more: beyond 16,383, or a padded number that no encoder writes.
         _ => Err(too_long),
@@ -132,7 +134,10 @@ fn take_prefix(bytes: &[u8]) -> Result<Option<(usize, usize)>, FrameError> {
 /// The protobuf message. As in every protobuf decoder the last of a repeated field wins and
 /// unknown fields are skipped.
 fn decode_body(mut body: &[u8]) -> Result<Frame<'_>, FrameError> {
-    let mut frame = Frame { flag: None, payload: &[] };
+    let mut frame = Frame {
+        flag: None,
+        payload: &[],
+    };
     while !body.is_empty() {
         let key = take_varint(&mut body)?;
         match (key >> 3, key & 7) {
@@ -228,7 +233,12 @@ mod tests {
     #[test]
     fn a_protobuf_library_reads_what_we_write() {
         for size in [0, 1, 127, 128, 300, MAX_PAYLOAD_BYTES] {
-            for flag in [None, Some(Flag::Fin), Some(Flag::StopSending), Some(Flag::ResetStream)] {
+            for flag in [
+                None,
+                Some(Flag::Fin),
+                Some(Flag::StopSending),
+                Some(Flag::ResetStream),
+            ] {
                 let payload = vec![7; size];
                 let bytes = encode(flag, &payload);
                 assert!(bytes.len() <= MAX_FRAME_BYTES);
@@ -243,7 +253,11 @@ mod tests {
     fn we_read_what_a_protobuf_library_writes() {
         for flag in [None, Some(0), Some(1), Some(2), Some(3), Some(9)] {
             for message in [None, Some(vec![]), Some(vec![1; 200])] {
-                let bytes = Reference { flag, message: message.clone() }.encode_length_delimited_to_vec();
+                let bytes = Reference {
+                    flag,
+                    message: message.clone(),
+                }
+                .encode_length_delimited_to_vec();
                 let expect = flag.and_then(|f| Flag::from_wire(f as u64));
                 let got = frames(&mut Decoder::default(), &bytes).unwrap();
                 assert_eq!(got, [(expect, message.unwrap_or_default())]);
@@ -255,7 +269,10 @@ mod tests {
     fn the_largest_frame_fills_sixteen_kibibytes_exactly_and_a_longer_payload_is_cut() {
         let bytes = encode(Some(Flag::Fin), &vec![1; MAX_PAYLOAD_BYTES + 9]);
         assert_eq!(bytes.len(), MAX_FRAME_BYTES);
-        assert_eq!(frames(&mut Decoder::default(), &bytes).unwrap()[0].1.len(), MAX_PAYLOAD_BYTES);
+        assert_eq!(
+            frames(&mut Decoder::default(), &bytes).unwrap()[0].1.len(),
+            MAX_PAYLOAD_BYTES
+        );
     }
 
     #[test]
@@ -281,24 +298,35 @@ mod tests {
     fn a_frame_that_is_too_long_is_refused_at_its_prefix() {
         let max = MAX_BODY_BYTES;
         for prefix in [&[0xff_u8, 0x7f][..], &[0x80, 0x80, 0x01], &[0xff; 10]] {
-            assert_eq!(frames(&mut Decoder::default(), prefix), Err(FrameError::TooLong { max }));
+            assert_eq!(
+                frames(&mut Decoder::default(), prefix),
+                Err(FrameError::TooLong { max })
+            );
         }
-        assert_eq!(frames(&mut Decoder::default(), &[0xfe, 0x7f]), Ok(vec![]), "16,382 is allowed");
+        assert_eq!(
+            frames(&mut Decoder::default(), &[0xfe, 0x7f]),
+            Ok(vec![]),
+            "16,382 is allowed"
+        );
     }
 
     #[test]
     fn a_body_that_is_no_protobuf_is_refused() {
         for body in [
-            &[0x12_u8, 5, 1][..],       // shorter than it says
-            &[0x08],                    // flag without value
-            &[0x00, 0x00],              // field number 0
-            &[0x0b],                    // a group
+            &[0x12_u8, 5, 1][..], // shorter than it says
+            &[0x08],              // flag without value
+            &[0x00, 0x00],        // field number 0
+            &[0x0b],              // a group
             &[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f],
             &[0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80],
         ] {
             let mut bytes = vec![body.len() as u8];
             bytes.extend_from_slice(body);
-            assert_eq!(frames(&mut Decoder::default(), &bytes), Err(FrameError::Malformed), "{body:?}");
+            assert_eq!(
+                frames(&mut Decoder::default(), &bytes),
+                Err(FrameError::Malformed),
+                "{body:?}"
+            );
         }
     }
 

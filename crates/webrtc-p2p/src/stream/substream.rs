@@ -482,7 +482,10 @@ mod tests {
         s.write(b"unsent").unwrap();
         s.abandon();
         assert_eq!(flags(&mut s), [Flag::ResetStream]);
-        assert!(!s.wants_channel_closed(), "the peer is to see the reset before the close");
+        assert!(
+            !s.wants_channel_closed(),
+            "the peer is to see the reset before the close"
+        );
         assert_eq!(s.patience_ms(), Some(RESET_LINGER_MS));
         s.time_is_up();
         assert!(s.wants_channel_closed());
@@ -502,12 +505,20 @@ mod tests {
             out.push(frame);
         }
         assert_eq!(out.last(), Some(&encode(Some(Flag::StopSending), b"")));
-        assert_eq!(out[0], encode(None, b"sent"), "what was written is still delivered");
+        assert_eq!(
+            out[0],
+            encode(None, b"sent"),
+            "what was written is still delivered"
+        );
         // Flags are obeyed after our STOP_SENDING, data is dropped.
         s.receive(&encode(None, b"for nobody"));
         assert_eq!(s.unread_bytes(), 0);
         s.receive(&encode(Some(Flag::FinAck), b""));
-        assert_eq!(s.patience_ms(), Some(FIN_ACK_TIMEOUT_MS), "a peer that never finishes is timed as well");
+        assert_eq!(
+            s.patience_ms(),
+            Some(FIN_ACK_TIMEOUT_MS),
+            "a peer that never finishes is timed as well"
+        );
         s.receive(&encode(Some(Flag::Fin), b"x"));
         assert!(s.wants_channel_closed());
         assert_eq!(s.patience_ms(), None);
@@ -546,7 +557,10 @@ mod tests {
         s.receive(&encode(None, &[1; 10]));
         assert_eq!(s.unread_bytes(), 10);
         s.receive(&encode(None, &[1]));
-        assert_eq!(s.read(&mut [0; 1]), Err(StreamError::ReceiveBufferFull { max: 10 }));
+        assert_eq!(
+            s.read(&mut [0; 1]),
+            Err(StreamError::ReceiveBufferFull { max: 10 })
+        );
         assert_eq!(flags(&mut s), [Flag::ResetStream]);
         assert_eq!(s.unread_bytes(), 0);
     }
@@ -584,11 +598,17 @@ mod tests {
     fn garbage_and_text_reset_the_stream() {
         let mut s = stream();
         s.receive(&[0xff, 0xff, 0xff]);
-        assert!(matches!(s.read(&mut [0; 1]), Err(StreamError::Frame(FrameError::TooLong { .. }))));
+        assert!(matches!(
+            s.read(&mut [0; 1]),
+            Err(StreamError::Frame(FrameError::TooLong { .. }))
+        ));
         assert_eq!(flags(&mut s), [Flag::ResetStream]);
         let mut s = stream();
         s.receive_text();
-        assert_eq!(s.read(&mut [0; 1]), Err(StreamError::Frame(FrameError::NotBinary)));
+        assert_eq!(
+            s.read(&mut [0; 1]),
+            Err(StreamError::Frame(FrameError::NotBinary))
+        );
     }
 
     #[test]
@@ -628,8 +648,13 @@ mod tests {
             Reset,
         }
         use Step::*;
-        let scripts: [&[Step]; 5] =
-            [&[Close, Abandon], &[Write, Close, Abandon], &[Write, Abandon], &[Reset, Abandon], &[Write, Write, Close, Abandon]];
+        let scripts: [&[Step]; 5] = [
+            &[Close, Abandon],
+            &[Write, Close, Abandon],
+            &[Write, Abandon],
+            &[Reset, Abandon],
+            &[Write, Write, Close, Abandon],
+        ];
         let apply = |s: &mut Substream, step: Step| match step {
             Write => {
                 let _ = s.write(b"data");
@@ -659,7 +684,10 @@ mod tests {
                             }
                         }
                         settle(&mut a, &mut b);
-                        assert!(a.end.is_some() && b.end.is_some(), "{left:?} {right:?} {pattern:b} {eager}");
+                        assert!(
+                            a.end.is_some() && b.end.is_some(),
+                            "{left:?} {right:?} {pattern:b} {eager}"
+                        );
                         assert_eq!(a.unread_bytes() + b.unread_bytes(), 0);
                     }
                 }

@@ -1,0 +1,143 @@
+// Chromium, and pages in it that hold either peer. A page counts what it opens, so that a leak shows.
+import { build } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const HERE = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = join(HERE, '../..');
+const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target');
+const OUT = join(HERE, 'node_modules/.cache/webrtc-interop');
+const TYPES = { '.js': 'text/javascript', '.wasm': 'application/wasm', '.html': 'text/html' };
+
+/** Builds the example for the browser (unless told to use what is there) and bundles js-libp2p. */
+export async function prepare() {
+  mkdirSync(OUT, { recursive: true });
+  const profile = process.env.PROFILE ?? 'wasm-dev';
+  const wasm = join(TARGET, 'wasm32-unknown-unknown', profile, 'webrtc_p2p_example.wasm');
+  if (process.env.NO_BUILD === undefined) {
+    const toolchain = process.env.WASM_TOOLCHAIN === undefined ? [] : [`+${process.env.WASM_TOOLCHAIN}`];
+    const args = [...toolchain, 'build', '--profile', profile, '--target', 'wasm32-unknown-unknown', '-p', 'webrtc-p2p-example'];
+    execFileSync('cargo', args, { cwd: ROOT, stdio: 'inherit' });
+  }
+  if (!existsSync(wasm)) throw new Error(`no ${wasm}: build webrtc-p2p-example first`);
+  execFileSync('wasm-bindgen', ['--target', 'web', '--no-typescript', '--out-dir', OUT, wasm], { stdio: 'inherit' });
+  await build({
+    entryPoints: [join(HERE, 'page.mjs')], outfile: join(OUT, 'js-peer.js'), bundle: true, format: 'esm',
+    platform: 'browser', define: { global: 'globalThis' }, logLevel: 'error',
+  });
+}
+
+/** Serves the built files and blank pages on a loopback port. */
+export async function serve() {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url, 'http://localhost').pathname;
+    const type = TYPES[extname(path)];
+    try {
+      const body = path === '/blank.html' ? '<!doctype html><title>peer</title>' : readFileSync(join(OUT, path));
+      response.writeHead(200, { 'content-type': type ?? 'application/octet-stream' }).end(body);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://localhost:${server.address().port}`, close: () => server.close() };
+}
+
+const OPTIONS = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--headless=new', '--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--enable-precise-memory-info', '--js-flags=--expose-gc'],
+};
+
+export const launch = () => chromium.launch(OPTIONS);
+
+/** A browser whose processes are known, so that they can be stopped. */
+export async function launchStoppable() {
+  const server = await chromium.launchServer(OPTIONS);
+  return { server, browser: await chromium.connect(server.wsEndpoint()) };
+}
+
+/** Stops a process and all below it in mid-air; answers how to let them go on. */
+export function stopTree(root) {
+  const rows = execFileSync('ps', ['-eo', 'pid=,ppid=']).toString().trim().split('\n').map((row) => row.trim().split(/\s+/).map(Number));
+  const tree = new Set([root]);
+  for (let size = 0; size !== tree.size;) {
+    size = tree.size;
+    for (const [pid, parent] of rows) if (tree.has(parent)) tree.add(pid);
+  }
+  const signal = (name) => tree.forEach((pid) => { try { process.kill(pid, name); } catch { /* it has ended */ } });
+  signal('SIGSTOP');
+  return () => signal('SIGCONT');
+}
+
+/** Runs in the page before anything else: counts connections and channels. */
+function instrument() {
+  const pcs = new Set();
+  const channels = new Set();
+  const Original = globalThis.RTCPeerConnection;
+  const add = (channel) => { channels.add(channel); return channel; };
+  globalThis.RTCPeerConnection = class extends Original {
+    constructor(...args) {
+      super(...args);
+      pcs.add(this);
+      const t0 = performance.now(); this.log = [];
+      const note = (x) => this.log.push(`${(performance.now()-t0).toFixed(0)} ${x}`);
+      this.addEventListener('connectionstatechange', () => note(this.connectionState));
+      this.addEventListener('iceconnectionstatechange', () => note('ice ' + this.iceConnectionState));
+      this.addEventListener('icegatheringstatechange', () => note('gather ' + this.iceGatheringState));
+      this.addEventListener('icecandidate', (e) => note('local ' + (e.candidate?.candidate ?? 'end')));
+      const add0 = this.addIceCandidate; this.addIceCandidate = (c) => { note('remote ' + c.candidate); return add0.call(this, c); };
+      this.addEventListener('signalingstatechange', () => { note('sig ' + this.signalingState); const it = this.sctp?.transport?.iceTransport; if (it && !it.x) { it.x = 1; it.addEventListener('selectedcandidatepairchange', () => { const q = it.getSelectedCandidatePair(); note('pair ' + [q.local.type, q.local.address, q.local.priority, q.remote.type, q.remote.address, q.remote.port, q.remote.priority].join(' ')); }); } });
+      this.addEventListener('datachannel', (e) => note('channel ' + e.channel.label + e.channel.id));
+      this.addEventListener('datachannel', (event) => add(event.channel));
+    }
+    createDataChannel(...args) { return add(super.createDataChannel(...args)); }
+  };
+  globalThis.counts = () => {
+    for (const pc of pcs) if (pc.connectionState === 'closed') pcs.delete(pc);
+    for (const c of channels) if (c.readyState === 'closed') channels.delete(c);
+    globalThis.gc?.();
+    return { pcs: pcs.size, channels: channels.size, ids: [...channels].map((c) => c.id) };
+  };
+  globalThis.probe = async () => {
+    const out = [];
+    for (const pc of pcs) { out.push('\n' + pc.log.join('\n') + '\n'); pc.log.length = 0; } for (const pc of pcs) for (const s of (await pc.getStats()).values()) if (s.type === 'candidate-pair' && s.nominated) out.push(`tx ${s.packetsSent} rx ${s.packetsReceived} bytes ${s.bytesReceived} rtt ${s.currentRoundTripTime}`);
+    for (const c of channels) if (c.readyState === 'open') out.push(`${c.id}:${c.bufferedAmount}`);
+    return out.join(' ');
+  };
+  globalThis.closeAllPeerConnections = () => pcs.forEach((pc) => pc.close());
+}
+
+/** A page with one peer; its methods are called as if it lived here. */
+export async function openPeer(browser, url, kind, log = () => {}) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(String(error)));
+  page.on('console', (message) => {
+    log(`[${kind}] ${message.text()}`);
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  await page.addInitScript(instrument);
+  await page.goto(`${url}/blank.html`);
+  await page.evaluate(async (kind) => {
+    if (kind === 'ours') {
+      const module = await import('/webrtc_p2p_example.js');
+      globalThis.wasm = await module.default();
+      globalThis.peer = new module.Node();
+    } else {
+      await import('/js-peer.js');
+      globalThis.peer = await globalThis.JsPeer.create();
+    }
+  }, kind);
+  const call = (method, ...args) => page.evaluate(
+    ([method, args]) => globalThis.peer[method](...args), [method, args]);
+  const target = { kind, page, errors, close: () => context.close(), counts: () => page.evaluate(() => globalThis.counts()) };
+  return new Proxy(target, {
+    get: (own, name) => (name in own || name === 'then' ? own[name] : (...args) => call(name, ...args)),
+  });
+}
