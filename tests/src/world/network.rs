@@ -258,6 +258,23 @@ impl World {
         }
     }
 
+    /// Messages that a host hears on the stream that it opened last, as if the other end had said them.
+    pub fn say_to(&mut self, host: usize, messages: &[Message]) {
+        let own = |end: &&End| end.0 == host && end.2 < StreamId::inbound(0);
+        let Some((_, _, stream)) = self.network.pipes.keys().filter(own).max().copied() else {
+            return;
+        };
+        for message in messages {
+            self.input(
+                host,
+                Input::Received {
+                    stream,
+                    message: message.clone(),
+                },
+            );
+        }
+    }
+
     pub(super) fn publish(&mut self, from: usize, record: &[u8]) {
         for host in (0..self.hosts.len()).filter(|host| *host != from) {
             let at = self.arrival(from, host, record.len() as u64);

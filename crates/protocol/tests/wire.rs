@@ -1,0 +1,502 @@
+//! The five tests of every wire type: its bytes, the way there and back, its length, broken bytes, the version rule.
+//! The bytes are in `vectors/session-1.txt`, one name and one hexadecimal string per line, for anybody to read.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use protocol::*;
+
+const VECTORS: &str = include_str!("vectors/session-1.txt");
+
+/// One of each, with every field set to something that is seen in its bytes.
+fn messages() -> Vec<(&'static str, Message)> {
+    let peer = |name: &str| PeerId::new(name).unwrap();
+    let layers = LayerRange::new(4, 8).unwrap();
+    let address = Address::new("/ip4/192.0.2.1/tcp/8787/ws/p2p/12D3KooWRelay/p2p-circuit/webrtc").unwrap();
+    let next = Next {
+        peer: peer("12D3KooWNext"),
+        addresses: Addresses::new(vec![address]).unwrap(),
+        session: SessionId(78),
+        from: 9,
+    };
+    let open = Open {
+        session: SessionId(77),
+        kind: JobKind::Inference,
+        swarm: SwarmId([7; 32]),
+        model: ModelId([9; 32]),
+        stage: Stage {
+            embed: false,
+            layers,
+            head: true,
+        },
+        epoch: 3,
+        shadow: false,
+        previous: Some(peer("12D3KooWPrevious")),
+        next: List::new(vec![next]).unwrap(),
+        sampling: Some(Sampling {
+            temperature: 0.7,
+            top_k: 40,
+            top_p: 0.95,
+            min_p: 0.05,
+            repeat_penalty: 1.1,
+            seed: 5,
+        }),
+        wire: WireType::Q8,
+        max_positions: 2_048,
+        delegation: Some(Blob::new(vec![1, 2, 3]).unwrap()),
+        authorization: Some(Blob::new(vec![4, 5]).unwrap()),
+    };
+    let hidden = Activations::new(WireType::F16, 2, 3, (0..12).collect::<Vec<u8>>().into()).unwrap();
+    let tokens = Step {
+        epoch: 1,
+        first_position: 16,
+        payload: Payload::Tokens(List::new(vec![1, 403, u32::MAX]).unwrap()),
+        samples: 1,
+        recent: Some(List::new(vec![5, 6]).unwrap()),
+    };
+    let replay = Replay {
+        epoch: 4,
+        keep: 100,
+        previous: None,
+        next: open.next.clone(),
+        shadow: true,
+    };
+    vec![
+        (
+            "hello",
+            Message::Hello(Hello {
+                requester: peer("12D3KooWRequester"),
+                session: SessionId(77),
+                epoch: 3,
+            }),
+        ),
+        ("open", Message::Open(Box::new(open))),
+        (
+            "opened",
+            Message::Opened(Opened {
+                epoch: 3,
+                positions: 2_048,
+                us_per_token: 12_500,
+            }),
+        ),
+        (
+            "refused",
+            Message::Refused(Refused {
+                why: Refusal::Busy,
+                detail: Text::new("too many sessions just now").unwrap(),
+                quote: Some(Blob::new(vec![6]).unwrap()),
+            }),
+        ),
+        ("step_tokens", Message::Step(tokens)),
+        (
+            "step_hidden",
+            Message::Step(Step {
+                epoch: 1,
+                first_position: 16,
+                payload: Payload::Hidden(hidden),
+                samples: 2,
+                recent: None,
+            }),
+        ),
+        (
+            "token",
+            Message::Token(Token {
+                epoch: 1,
+                position: 19,
+                ids: List::new(vec![29_889, 2]).unwrap(),
+            }),
+        ),
+        ("replay", Message::Replay(replay)),
+        (
+            "ack",
+            Message::Ack(Ack {
+                credit_bytes: 131_072,
+            }),
+        ),
+        (
+            "trace",
+            Message::Trace(Trace {
+                epoch: 1,
+                first_position: 16,
+                positions: 3,
+                queue_ms: 2,
+                compute_ms: 31,
+                bytes: 768,
+            }),
+        ),
+        (
+            "report",
+            Message::Report(Report {
+                epoch: 1,
+                fault: Fault::Unreachable,
+                peer: Some(peer("12D3KooWNext")),
+            }),
+        ),
+        ("leaving", Message::Leaving(Leaving { grace_ms: 50 })),
+        (
+            "close",
+            Message::Close(Close {
+                reason: CloseReason::Cancelled,
+            }),
+        ),
+    ]
+}
+
+fn offer() -> Offer {
+    let peer = |name: &str| PeerId::new(name).unwrap();
+    Offer {
+        swarm: SwarmId([7; 32]),
+        peer: peer("12D3KooWWorker"),
+        addresses: Addresses::new(vec![Address::new("/dns4/relay.example/tcp/443/wss").unwrap()]).unwrap(),
+        kinds: List::new(vec![JobKind::Inference, JobKind::Other(900)]).unwrap(),
+        work: Some(Work {
+            model: ModelId([9; 32]),
+            layers: LayerRange::new(0, 4).unwrap(),
+            model_layers: 22,
+            us_per_token: 41_000,
+            sessions: 16,
+            positions: 8_192,
+            whole: true,
+        }),
+        memory_bytes: 1 << 33,
+        keep_bytes: 1 << 20,
+        backend: Backend::Gpu,
+        power: Power::Battery,
+        background: true,
+        terms: Terms::Members,
+        sequence: 12,
+        lifetime_s: 15,
+        links: List::new(vec![Link {
+            peer: peer("12D3KooWNear"),
+            one_way_ms: 4,
+        }])
+        .unwrap(),
+    }
+}
+
+/// All wire types as bytes, by name.
+fn encoded() -> BTreeMap<&'static str, Vec<u8>> {
+    let mut all: BTreeMap<_, _> = messages()
+        .into_iter()
+        .map(|(name, m)| (name, m.encode().unwrap()))
+        .collect();
+    all.insert("offer", offer().encode().unwrap());
+    all
+}
+
+/// Reads what a name stands for; its bytes written again.
+fn read(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ProtocolError> {
+    if name == "offer" {
+        Offer::decode(bytes)?.encode()
+    } else {
+        Message::decode(bytes)?.encode()
+    }
+}
+
+#[test]
+fn the_bytes_are_those_of_the_published_vectors_and_none_is_skipped() {
+    let vectors: BTreeMap<&str, &str> = VECTORS.lines().filter_map(|line| line.split_once(' ')).collect();
+    let encoded = encoded();
+    assert_eq!(
+        vectors.keys().collect::<Vec<_>>(),
+        encoded.keys().collect::<Vec<_>>()
+    );
+    for (name, bytes) in encoded {
+        assert_eq!(hex(&bytes), vectors[name], "{name}");
+    }
+}
+
+#[test]
+#[ignore = "writes the vectors anew: only when a version changes"]
+fn write_the_vectors() {
+    let lines: String = encoded()
+        .iter()
+        .map(|(name, bytes)| format!("{name} {}\n", hex(bytes)))
+        .collect();
+    std::fs::write(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/session-1.txt"),
+        lines,
+    )
+    .unwrap();
+}
+
+#[test]
+fn what_was_written_is_read_again_and_every_kind_of_message_is_here() {
+    for (name, message) in messages() {
+        assert_eq!(
+            Message::decode(&message.encode().unwrap()).unwrap(),
+            message,
+            "{name}"
+        );
+    }
+    assert_eq!(Offer::decode(&offer().encode().unwrap()).unwrap(), offer());
+    let tags: std::collections::BTreeSet<u8> =
+        messages().iter().map(|(_, m)| m.encode().unwrap()[1]).collect();
+    assert_eq!(
+        tags.into_iter().collect::<Vec<_>>(),
+        (0..=11).collect::<Vec<_>>(),
+        "a kind of message has no test"
+    );
+}
+
+#[test]
+fn no_byte_is_missing_or_left_over() {
+    for (name, bytes) in encoded() {
+        for end in 0..bytes.len() {
+            assert!(read(name, &bytes[..end]).is_err(), "{name} cut after {end} bytes");
+        }
+        assert!(
+            read(name, &[bytes.clone(), vec![0]].concat()).is_err(),
+            "{name} with a byte too many"
+        );
+    }
+}
+
+#[test]
+fn broken_bytes_are_an_error_or_another_message_never_a_panic() {
+    for (name, bytes) in encoded() {
+        for at in 0..bytes.len() {
+            for value in 0..=255 {
+                let mut broken = bytes.clone();
+                broken[at] = value;
+                // What can be read can be written, and is read as the same again.
+                if let Ok(again) = read(name, &broken) {
+                    assert_eq!(read(name, &again).unwrap(), again, "{name}: byte {at} is {value}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn extreme_numbers_in_every_field_are_an_error_or_another_message_never_a_panic() {
+    let extremes: [&[u8]; 12] = [
+        &[0x00],
+        &[0x01],
+        &[0x18, 0xff],
+        &[0x19, 0xff, 0xff],
+        &[0x1a, 0xff, 0xff, 0xff, 0xfe],
+        &[0x1a, 0xff, 0xff, 0xff, 0xff],
+        &[0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe],
+        &[0x1b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+        &[0x20],
+        &[0xf9, 0x7e, 0x00],
+        &[0xfa, 0x7f, 0xc0, 0x00, 0x00],
+        &[0xfa, 0x7f, 0x80, 0x00, 0x00],
+    ];
+    let mut tried = 0;
+    for (name, bytes) in encoded() {
+        for (start, end) in numbers(&bytes) {
+            for extreme in extremes {
+                let changed = [&bytes[..start], extreme, &bytes[end..]].concat();
+                if let Ok(again) = read(name, &changed) {
+                    assert_eq!(read(name, &again).unwrap(), again, "{name}: number at {start}");
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 1_000, "{tried} numbers");
+}
+
+#[test]
+fn what_a_newer_version_adds_is_skipped_and_what_it_renumbers_is_refused() {
+    // An optional last field that is absent is not written: one more would be taken for it.
+    for (name, bytes) in encoded().into_iter().filter(|(name, _)| *name != "step_hidden") {
+        // A message is [number, [fields]]; an offer is its fields.
+        let fields = if name == "offer" { 0 } else { 3 };
+        let mut newer = bytes.clone();
+        assert!(
+            (0x80..0x97).contains(&newer[fields]),
+            "{name}: {:x}",
+            newer[fields]
+        );
+        newer[fields] += 1;
+        newer.extend([0x82, 0x01, 0x61, b'x']);
+        assert_eq!(read(name, &newer).unwrap(), bytes, "{name} with a field more");
+    }
+    let mut unknown = encoded()["close"].clone();
+    unknown[1] = 12;
+    assert!(
+        Message::decode(&unknown).is_err(),
+        "a kind of message of another version"
+    );
+}
+
+#[test]
+fn a_number_that_an_open_enumeration_does_not_know_is_kept() {
+    let mut offer = offer();
+    offer.backend = Backend::Other(700);
+    assert_eq!(
+        Offer::decode(&offer.encode().unwrap()).unwrap().backend,
+        Backend::Other(700)
+    );
+}
+
+#[test]
+fn senseless_values_are_refused_although_they_are_well_formed() {
+    let refuse = |message: Message| {
+        assert!(
+            Message::decode(&message.encode().unwrap()).is_err(),
+            "{message:?}"
+        )
+    };
+    let step = |first_position, ids: Vec<u32>, samples| {
+        let payload = Payload::Tokens(List::new(ids).unwrap());
+        Message::Step(Step {
+            epoch: 1,
+            first_position,
+            payload,
+            samples,
+            recent: None,
+        })
+    };
+    refuse(step(0, vec![], 0));
+    refuse(step(0, vec![1], 2));
+    refuse(step(MAX_POSITIONS, vec![1], 0));
+    refuse(step(u32::MAX, vec![1], 0));
+    refuse(Message::Token(Token {
+        epoch: 1,
+        position: 1,
+        ids: List::default(),
+    }));
+    refuse(Message::Token(Token {
+        epoch: 1,
+        position: MAX_POSITIONS,
+        ids: List::new(vec![1]).unwrap(),
+    }));
+    refuse(Message::Trace(Trace {
+        epoch: 1,
+        first_position: 1,
+        positions: u32::MAX,
+        queue_ms: 0,
+        compute_ms: 0,
+        bytes: 0,
+    }));
+    let Some((_, Message::Open(open))) = messages().into_iter().find(|(name, _)| *name == "open") else {
+        panic!()
+    };
+    for max_positions in [0, MAX_POSITIONS + 1, u32::MAX] {
+        refuse(Message::Open(Box::new(Open {
+            max_positions,
+            ..(*open).clone()
+        })));
+    }
+    let sampling = Some(Sampling {
+        temperature: f32::NAN,
+        ..Sampling::GREEDY
+    });
+    refuse(Message::Open(Box::new(Open {
+        sampling,
+        ..(*open).clone()
+    })));
+    for change in [
+        |offer: &mut Offer| offer.lifetime_s = 0,
+        |offer: &mut Offer| offer.lifetime_s = u32::MAX,
+        |offer: &mut Offer| offer.work.as_mut().unwrap().us_per_token = 0,
+        |offer: &mut Offer| offer.work.as_mut().unwrap().model_layers = 3,
+        |offer: &mut Offer| offer.work.as_mut().unwrap().model_layers = u32::MAX,
+        |offer: &mut Offer| offer.work.as_mut().unwrap().positions = u32::MAX,
+    ] {
+        let mut offer = offer();
+        change(&mut offer);
+        assert!(Offer::decode(&offer.encode().unwrap()).is_err(), "{offer:?}");
+    }
+}
+
+#[test]
+fn messages_pass_the_frames_in_whatever_pieces_they_arrive() {
+    let large = Activations::new(WireType::F32, 100, 2_048, vec![3; 819_200].into()).unwrap();
+    let step = Step {
+        epoch: 1,
+        first_position: 0,
+        payload: Payload::Hidden(large),
+        samples: 0,
+        recent: None,
+    };
+    let sent: Vec<Message> = messages()
+        .into_iter()
+        .map(|(_, m)| m)
+        .chain([Message::Step(step)])
+        .collect();
+    let frames: Vec<Vec<u8>> = sent.iter().flat_map(|message| frames(message).unwrap()).collect();
+    assert!(
+        frames
+            .iter()
+            .all(|frame| frame.len() <= MAX_CHUNK_PAYLOAD_BYTES + 2)
+    );
+    let stream = frames.concat();
+    for piece in [1, 7, 1_000, 65_536, stream.len()] {
+        let (mut assembler, mut received) = (Assembler::new(), Vec::new());
+        for mut bytes in stream.chunks(piece) {
+            while let Some(message) = assembler.read(&mut bytes).unwrap() {
+                received.push(message);
+            }
+        }
+        assert_eq!(received, sent, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn frames_that_grow_without_end_are_refused_at_the_limit() {
+    let chunk = [&(16_000u16 | 0x8000).to_be_bytes()[..], &[0; 16_000]].concat();
+    let (mut assembler, mut chunks) = (Assembler::new(), 0);
+    let error = loop {
+        match assembler.read(&mut chunk.as_slice()) {
+            Ok(message) => assert!(message.is_none()),
+            Err(error) => break error,
+        }
+        chunks += 1;
+    };
+    assert!(matches!(error, ProtocolError::TooLong { .. }), "{error}");
+    assert_eq!(chunks, MAX_MESSAGE_BYTES / 16_000);
+    for (bytes, what) in [
+        (&[0x80, 0][..], "an empty chunk that is not the last"),
+        (&[0x3e, 0x81], "a chunk of 16,001"),
+        (&[0, 0], "an empty message"),
+    ] {
+        assert!(Assembler::new().read(&mut &bytes[..]).is_err(), "{what}");
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Where the numbers (integers and floats) of some CBOR are.
+fn numbers(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(head) = bytes.get(at) {
+        let extra = match head & 0x1f {
+            24 => 1,
+            25 => 2,
+            26 => 4,
+            27 => 8,
+            _ => 0,
+        };
+        let end = at + 1 + extra;
+        let argument = bytes[at + 1..end]
+            .iter()
+            .fold(0usize, |value, byte| value << 8 | usize::from(*byte));
+        let argument = if extra == 0 {
+            usize::from(head & 0x1f)
+        } else {
+            argument
+        };
+        match head >> 5 {
+            0 | 1 => found.push((at, end)),
+            7 if extra > 1 => found.push((at, end)),
+            _ => {}
+        }
+        at = if matches!(head >> 5, 2 | 3) {
+            end + argument
+        } else {
+            end
+        };
+    }
+    found
+}
