@@ -55,7 +55,7 @@ impl ChatTemplate {
     /// [`EngineError::Template`] for one that is too long or no valid Jinja.
     pub fn from_header(header: &Header, tokenizer: &Tokenizer) -> Result<Option<ChatTemplate>, EngineError> {
         let token = |id: Option<u32>| id.and_then(|id| tokenizer.token(id)).unwrap_or_default();
-        let source = header.metadata().string("tokenizer.chat_template");
+        let source = header.metadata().string("tokenizer.chat_template")?;
         source
             .map(|source| {
                 ChatTemplate::new(source.to_owned(), token(tokenizer.bos()), token(tokenizer.eos()))

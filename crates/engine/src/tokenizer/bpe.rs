@@ -4,6 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use gguf::Strings;
+
 use super::split::Splitter;
 use super::spm::Pieces;
 use super::vocab::Vocab;
@@ -28,7 +30,7 @@ impl Bpe {
     ///
     /// # Errors
     /// [`EngineError::Tokenizer`] for unknown rules, a merge without a space, too many merges.
-    pub(crate) fn new(vocab: &Vocab, pre: &str, merges: &[String]) -> Result<Bpe, EngineError> {
+    pub(crate) fn new(vocab: &Vocab, pre: &str, merges: &Strings) -> Result<Bpe, EngineError> {
         if merges.len() > MAX_MERGES {
             return Err(EngineError::Tokenizer(format!(
                 "{} merges, at most {MAX_MERGES} are read",
@@ -43,7 +45,7 @@ impl Bpe {
             strangers: HashMap::new(),
             whole_words,
         };
-        for (rank, merge) in (0..).zip(merges) {
+        for (rank, merge) in (0..).zip(merges.iter()) {
             // A piece may itself begin with a space: the cut is the first one after its first byte.
             let cut = merge
                 .char_indices()
@@ -58,6 +60,11 @@ impl Bpe {
             bpe.merges.entry(pair).or_insert((rank, made));
         }
         Ok(bpe)
+    }
+
+    /// Whether texts begin with BOS where the file does not say.
+    pub(crate) fn adds_bos(&self) -> bool {
+        self.whole_words
     }
 
     /// Appends the tokens of `text`.

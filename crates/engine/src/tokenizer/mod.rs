@@ -67,13 +67,13 @@ impl Tokenizer {
     /// As [`Tokenizer::from_header`].
     pub fn from_metadata(metadata: &Metadata) -> Result<Tokenizer, EngineError> {
         let vocab = Vocab::read(metadata)?;
-        let flag = |name: &str, default: bool| {
-            metadata
-                .bool(&format!("tokenizer.ggml.{name}"))
-                .unwrap_or(default)
+        let flag = |name: &str, default: bool| -> Result<bool, EngineError> {
+            Ok(metadata
+                .bool(&format!("tokenizer.ggml.{name}"))?
+                .unwrap_or(default))
         };
         let special = |name: &str, default: Option<u32>| {
-            let id = metadata.u32(&format!("tokenizer.ggml.{name}_token_id"));
+            let id = metadata.u32(&format!("tokenizer.ggml.{name}_token_id"))?;
             match id.or(default.filter(|id| (*id as usize) < vocab.len())) {
                 Some(id) if id as usize >= vocab.len() => Err(EngineError::Tokenizer(format!(
                     "{name}_token_id {id} is outside the vocabulary of {}",
@@ -82,52 +82,39 @@ impl Tokenizer {
                 id => Ok(id),
             }
         };
-        let (model, add_bos, bos, eos, separator) =
-            match metadata.string("tokenizer.ggml.model").unwrap_or_default() {
-                "llama" => {
-                    let model = Model::SentencePiece {
-                        space_prefix: flag("add_space_prefix", true),
-                    };
-                    (
-                        model,
-                        true,
-                        special("bos", Some(1))?,
-                        special("eos", Some(2))?,
-                        None,
-                    )
-                }
-                "gpt2" => {
-                    let pre = metadata.string("tokenizer.ggml.pre").unwrap_or("default");
-                    let merges = metadata.strings("tokenizer.ggml.merges");
-                    let merges = merges.ok_or_else(|| {
-                        EngineError::Tokenizer("the model has no tokenizer.ggml.merges".into())
-                    })?;
-                    let bpe = Bpe::new(&vocab, pre, merges)?;
-                    let add_bos = matches!(
-                        pre,
-                        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "pixtral" | "tekken"
-                    );
-                    (
-                        Model::Bpe(bpe),
-                        add_bos,
-                        special("bos", None)?,
-                        special("eos", None)?,
-                        None,
-                    )
-                }
-                "bert" => {
-                    let cls = special("cls", None)?.or(special("bos", Some(101))?);
-                    let separator = special("seperator", Some(102))?; // the key is spelt so
-                    (Model::WordPiece, true, cls, special("eos", None)?, separator)
-                }
-                other => {
-                    return Err(EngineError::Tokenizer(format!(
-                        "model {other:?} is not one of llama, gpt2, bert"
-                    )));
-                }
-            };
-        let add_bos = flag("add_bos_token", add_bos);
-        let add_eos = flag("add_eos_token", false);
+        let kind = metadata.string("tokenizer.ggml.model")?.unwrap_or_default();
+        let bos;
+        let mut separator = None;
+        let (model, add_bos) = match kind {
+            "llama" => {
+                let space_prefix = flag("add_space_prefix", true)?;
+                bos = special("bos", Some(1))?;
+                (Model::SentencePiece { space_prefix }, true)
+            }
+            "gpt2" => {
+                let pre = metadata.string("tokenizer.ggml.pre")?.unwrap_or("default");
+                let merges = metadata.strings("tokenizer.ggml.merges")?;
+                let missing = || EngineError::Tokenizer("the model has no tokenizer.ggml.merges".into());
+                bos = special("bos", None)?;
+                let bpe = Bpe::new(&vocab, pre, merges.ok_or_else(missing)?)?;
+                let add_bos = bpe.adds_bos();
+                (Model::Bpe(bpe), add_bos)
+            }
+            "bert" => {
+                bos = special("cls", None)?.or(special("bos", Some(101))?);
+                separator = special("seperator", Some(102))?; // the key is spelt so
+                (Model::WordPiece, true)
+            }
+            other => {
+                let known = "llama, gpt2, bert";
+                return Err(EngineError::Tokenizer(format!(
+                    "model {other:?} is not one of {known}"
+                )));
+            }
+        };
+        let eos = special("eos", (kind == "llama").then_some(2))?;
+        let add_bos = flag("add_bos_token", add_bos)?;
+        let add_eos = flag("add_eos_token", false)?;
         let mut ends: Vec<u32> = [eos, special("eot", None)?, special("eom", None)?]
             .into_iter()
             .flatten()

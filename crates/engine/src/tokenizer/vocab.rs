@@ -38,20 +38,20 @@ impl Vocab {
     /// [`EngineError::Tokenizer`] when tokens are missing or the tables differ in length.
     pub(crate) fn read(metadata: &Metadata) -> Result<Vocab, EngineError> {
         let refused = |what: String| Err(EngineError::Tokenizer(what));
-        let Some(tokens) = metadata.strings("tokenizer.ggml.tokens") else {
+        let Some(tokens) = metadata.strings("tokenizer.ggml.tokens")? else {
             return refused("the model has no tokenizer.ggml.tokens".into());
         };
         let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(tokens.len()));
-        for token in tokens {
+        for token in tokens.iter() {
             text.extend_from_slice(token.as_bytes());
             ends.push(text.len() as u32);
         }
         let n = ends.len();
         let scores = metadata
-            .f32s("tokenizer.ggml.scores")
+            .f32s("tokenizer.ggml.scores")?
             .map_or_else(|| vec![0.0; n], <[f32]>::to_vec);
         let types = metadata
-            .i32s("tokenizer.ggml.token_type")
+            .i32s("tokenizer.ggml.token_type")?
             .map_or_else(|| vec![1; n], <[i32]>::to_vec);
         if scores.len() != n || types.len() != n {
             return refused(format!(
@@ -82,7 +82,7 @@ impl Vocab {
                 .or_else(|| vocab.find(&[byte]));
         }
         vocab.unknown = metadata
-            .u32("tokenizer.ggml.unknown_token_id")
+            .u32("tokenizer.ggml.unknown_token_id")?
             .filter(|id| (*id as usize) < n)
             .or_else(|| {
                 vocab

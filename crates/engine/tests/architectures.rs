@@ -1,0 +1,198 @@
+//! Seeded synthetic models of every architecture and weight type against a transformer in f64.
+//! Does not need shared files.
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+#[path = "../examples/support/mod.rs"]
+mod support;
+mod synthetic;
+
+use candle_core::quantized::GgmlDType;
+use engine::{BackendKind, Input, Output, Shard, Want};
+use gguf::{Header, LayerRange, Stage};
+use support::block_on;
+use synthetic::{Model, Recipe, RopeKind, VOCAB};
+
+fn load(model: &Model, first: u32, end: u32, n_layers: u32) -> Shard {
+    let file = model.file.as_slice();
+    let header = Header::read(file, file.len() as u64).unwrap();
+    let stage = Stage::of(LayerRange::new(first, end).unwrap(), n_layers);
+    let mut shard = block_on(Shard::load(&header, stage, &mut { file }, BackendKind::Cpu)).unwrap();
+    shard.open(0, 128).unwrap();
+    shard
+}
+
+fn logits(shard: &mut Shard, tokens: &[u32], chunk: usize) -> Vec<f32> {
+    let mut logits = Vec::new();
+    for (index, tokens) in tokens.chunks(chunk).enumerate() {
+        let rows: Vec<u32> = (0..tokens.len() as u32).collect();
+        let step = shard.step(
+            0,
+            (index * chunk) as u32,
+            Input::Tokens(tokens),
+            Want::Logits(&rows),
+        );
+        let Output::Logits(more) = block_on(step).unwrap() else {
+            panic!()
+        };
+        logits.extend(more);
+    }
+    logits
+}
+
+fn tokens() -> Vec<u32> {
+    (0..70).map(|i| (i * i * 31 + 7) % VOCAB as u32).collect()
+}
+
+fn check(name: &str, recipe: Recipe, most: f64) {
+    let layers = recipe.layers as u32;
+    let model = Model::new(recipe);
+    let found = logits(&mut load(&model, 0, layers, layers), &tokens(), 64);
+    let wanted = model.logits(&tokens());
+    let error: f64 = found
+        .iter()
+        .zip(&wanted)
+        .map(|(a, b)| (f64::from(*a) - b).powi(2))
+        .sum();
+    let nmse = error / wanted.iter().map(|b| b * b).sum::<f64>();
+    eprintln!("{name}: NMSE {nmse:.1e}");
+    assert!(nmse < most, "{name}: NMSE {nmse:e}");
+}
+
+#[test]
+fn every_architecture_agrees_with_f64() {
+    let llama = Recipe::default;
+    check("llama", llama(), 1e-10);
+    check(
+        "llama, tied",
+        Recipe {
+            tied: true,
+            ..llama()
+        },
+        1e-10,
+    );
+    check(
+        "llama, one kv head",
+        Recipe {
+            n_kv_heads: 1,
+            ..llama()
+        },
+        1e-10,
+    );
+    let qwen2 = || Recipe {
+        architecture: "qwen2",
+        bias: true,
+        ..llama()
+    };
+    check("qwen2", qwen2(), 1e-10);
+    check(
+        "qwen2, tied, as many kv heads",
+        Recipe {
+            tied: true,
+            n_kv_heads: 4,
+            ..qwen2()
+        },
+        1e-10,
+    );
+    let qwen3 = || Recipe {
+        architecture: "qwen3",
+        qk_norm: true,
+        ..llama()
+    };
+    check("qwen3", qwen3(), 1e-10);
+    check(
+        "qwen3, heads wider than the model",
+        Recipe {
+            n_heads: 8,
+            tied: true,
+            ..qwen3()
+        },
+        1e-10,
+    );
+}
+
+#[test]
+fn every_rope_scaling_agrees_with_f64() {
+    for architecture in ["llama", "qwen2"] {
+        for (name, rope) in [
+            ("linear", RopeKind::Linear),
+            ("yarn", RopeKind::Yarn),
+            ("factors", RopeKind::Factors),
+        ] {
+            let bias = architecture == "qwen2";
+            check(
+                &format!("{architecture}, {name}"),
+                Recipe {
+                    architecture,
+                    rope,
+                    bias,
+                    ..Recipe::default()
+                },
+                1e-9,
+            );
+        }
+    }
+}
+
+const TYPES: [GgmlDType; 13] = [
+    GgmlDType::F32,
+    GgmlDType::F16,
+    GgmlDType::BF16,
+    GgmlDType::Q4_0,
+    GgmlDType::Q4_1,
+    GgmlDType::Q5_0,
+    GgmlDType::Q5_1,
+    GgmlDType::Q8_0,
+    GgmlDType::Q2K,
+    GgmlDType::Q3K,
+    GgmlDType::Q4K,
+    GgmlDType::Q5K,
+    GgmlDType::Q6K,
+];
+
+#[test]
+fn every_weight_type_agrees_with_f64() {
+    for ty in TYPES {
+        // The rarer formats round the input to 8 bits, as candle does.
+        check(
+            &format!("{ty:?}"),
+            Recipe {
+                ty,
+                ..Recipe::default()
+            },
+            5e-4,
+        );
+    }
+}
+
+#[test]
+fn every_weight_type_is_the_same_in_any_batch_and_on_any_cut() {
+    for ty in TYPES {
+        let model = Model::new(Recipe {
+            ty,
+            layers: 3,
+            ..Recipe::default()
+        });
+        let tokens = tokens();
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        let whole = bits(&logits(&mut load(&model, 0, 3, 3), &tokens, 64));
+        for chunk in [1, 7] {
+            assert!(
+                bits(&logits(&mut load(&model, 0, 3, 3), &tokens, chunk)) == whole,
+                "{ty:?} in chunks of {chunk}"
+            );
+        }
+        let (mut first, mut last) = (load(&model, 0, 1, 3), load(&model, 1, 3, 3));
+        let wire = engine::WireType::F32;
+        let Output::Hidden(bytes) =
+            block_on(first.step(0, 0, Input::Tokens(&tokens), Want::Hidden(wire))).unwrap()
+        else {
+            panic!()
+        };
+        let rows: Vec<u32> = (0..tokens.len() as u32).collect();
+        let hidden = Input::Hidden { wire, bytes: &bytes };
+        let Output::Logits(sharded) = block_on(last.step(0, 0, hidden, Want::Logits(&rows))).unwrap() else {
+            panic!()
+        };
+        assert!(bits(&sharded) == whole, "{ty:?} cut");
+    }
+}
