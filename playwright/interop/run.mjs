@@ -138,7 +138,10 @@ async function pair(name, make) {
     }
     await check(`${name}: 100 connections one after the other leave nothing behind`, async () => {
       const address = await webrtcAddress(b);
-      for (let i = 0; i < 100; i += 1) {
+      const memory = (peer) => (peer.kind === 'ours' ? peer.page.evaluate(() => globalThis.wasm.memory.buffer.byteLength) : 0);
+      let before;
+      for (let i = 0; i < 110; i += 1) {
+        if (i === 10) before = [await memory(a), await memory(b)];
         await a.connect(address);
         await a.echo(bId, 1_000);
         // The side that the other one hears at once: see above.
@@ -155,6 +158,9 @@ async function pair(name, make) {
         });
         assert(left, 'something is left');
       }
+      const grown = [await memory(a) - before[0], await memory(b) - before[1]];
+      assert(Math.max(...grown) <= 1024 * 1024, `memory grew by ${grown} bytes`);
+      return `memory grew by ${grown} bytes`;
     }, 240_000);
     if (a.kind === 'ours' && b.kind === 'ours') await oursOnly(name, a, b);
     for (const peer of [a, b].filter((p) => p.kind === 'ours')) {

@@ -79,6 +79,11 @@ impl Paths {
         self.of(peer).any(|(_, known)| *known == path)
     }
 
+    /// How many direct connections the peer has.
+    pub fn direct_count(&self, peer: &PeerId) -> usize {
+        self.of(peer).filter(|(_, path)| **path == Path::Direct).count()
+    }
+
     /// The circuits to the peer.
     pub fn relayed(&self, peer: &PeerId) -> Vec<ConnectionId> {
         let all = self.of(peer);

@@ -29,6 +29,9 @@ use crate::{Config, Error, address};
 /// Upgrades that strangers may have under way with us at once: each costs the browser an
 /// `RTCPeerConnection`, of which a tab has some hundred.
 const MAX_INBOUND_UPGRADES: usize = 32;
+/// Direct connections that one peer may have with us: one, and its successor while we have not
+/// noticed yet that the first is dead.
+const MAX_DIRECT_PER_PEER: usize = 2;
 /// Our own upgrades under way at once.
 const MAX_OUTBOUND_UPGRADES: usize = 64;
 
@@ -231,6 +234,10 @@ impl Behaviour {
     fn on_inbound_stream(&mut self, peer: PeerId, stream: Stream) {
         if self.shared.lock().listener.is_none() {
             tracing::debug!(%peer, "upgrade refused: not listening on /webrtc");
+            return;
+        }
+        if self.paths.direct_count(&peer) >= MAX_DIRECT_PER_PEER {
+            tracing::debug!(%peer, "upgrade refused: the peer has its connections");
             return;
         }
         if let Some(previous) = self.inbound.remove(&peer) {

@@ -215,7 +215,9 @@ mod tests {
         message: Option<Vec<u8>>,
     }
 
-    fn frames(decoder: &mut Decoder, bytes: &[u8]) -> Result<Vec<(Option<Flag>, Vec<u8>)>, FrameError> {
+    type Owned = (Option<Flag>, Vec<u8>);
+
+    fn frames(decoder: &mut Decoder, bytes: &[u8]) -> Result<Vec<Owned>, FrameError> {
         let mut out = Vec::new();
         decoder.decode(bytes, |frame| out.push((frame.flag, frame.payload.to_vec())))?;
         Ok(out)
