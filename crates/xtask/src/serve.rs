@@ -111,7 +111,7 @@ fn beside_trunk(context: &Context, relay: &mut Cmd) -> Result<()> {
     let watch = web::trunk(context, "watch", Profile::Dev)?.spawn()?;
     let _ends_with_the_relay = Watch(watch);
     relay
-        .env("MANYHANDS_RELAY_APP_DIR", context.root.join("dist"))
+        .env("MANYHANDS_RELAY_APP", context.root.join("dist"))
         .run()
 }
 
