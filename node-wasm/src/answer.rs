@@ -36,7 +36,13 @@ impl Scribe {
     /// Starts to write to the page.
     pub(crate) fn start(text: Text, view: Rc<RefCell<View>>, page: mpsc::Sender<ChatEvent>) -> Scribe {
         let (events, queue) = mpsc::channel(MAX_EVENTS);
-        let desk = Desk { text, view, page, start_ms: js_sys::Date::now(), tokens: 0 };
+        let desk = Desk {
+            text,
+            view,
+            page,
+            start_ms: js_sys::Date::now(),
+            tokens: 0,
+        };
         wasm_bindgen_futures::spawn_local(desk.run(queue));
         Scribe { events }
     }
@@ -93,7 +99,10 @@ impl Desk {
                     continue;
                 }
                 Event::Waiting { reason } => {
-                    self.tell(ChatEvent::Waiting { reason: reason.as_str().to_owned() }).await;
+                    self.tell(ChatEvent::Waiting {
+                        reason: reason.as_str().to_owned(),
+                    })
+                    .await;
                 }
                 Event::Resumed => self.tell(ChatEvent::Resumed).await,
                 Event::Finished { reason, route } => {
@@ -104,14 +113,24 @@ impl Desk {
                         node::io::FinishReason::Length => FinishReason::Length,
                     };
                     let ms = js_sys::Date::now() - self.start_ms;
-                    return self.tell(ChatEvent::Done { finish_reason, tokens: self.tokens, ms }).await;
+                    return self
+                        .tell(ChatEvent::Done {
+                            finish_reason,
+                            tokens: self.tokens,
+                            ms,
+                        })
+                        .await;
                 }
                 Event::Failed { code, message, route } => {
                     self.write_text(Vec::new(), true).await;
                     self.route(&route).await;
                     let end = if code == node::io::Code::Aborted {
                         let ms = js_sys::Date::now() - self.start_ms;
-                        ChatEvent::Done { finish_reason: FinishReason::Stopped, tokens: self.tokens, ms }
+                        ChatEvent::Done {
+                            finish_reason: FinishReason::Stopped,
+                            tokens: self.tokens,
+                            ms,
+                        }
                     } else {
                         ChatEvent::Failed(Error::from_code(code.as_str(), message))
                     };
@@ -123,8 +142,15 @@ impl Desk {
     }
 
     async fn write_text(&mut self, ids: Vec<u32>, last: bool) {
-        self.tokens = self.tokens.saturating_add(u32::try_from(ids.len()).unwrap_or(u32::MAX));
-        let Text { model, decoder, from_nothing, .. } = &self.text;
+        self.tokens = self
+            .tokens
+            .saturating_add(u32::try_from(ids.len()).unwrap_or(u32::MAX));
+        let Text {
+            model,
+            decoder,
+            from_nothing,
+            ..
+        } = &self.text;
         let ask = Ask::Decode {
             model: model.clone(),
             decoder: *decoder,
@@ -149,7 +175,10 @@ impl Desk {
                 peer: (!hop.here).then(|| hop.peer.to_string()),
                 first: hop.layers.first(),
                 end: hop.layers.end(),
-                backend: backends.get(hop.peer.as_str()).cloned().unwrap_or_else(|| "cpu".to_owned()),
+                backend: backends
+                    .get(hop.peer.as_str())
+                    .cloned()
+                    .unwrap_or_else(|| "cpu".to_owned()),
                 ms: hop.compute_ms as f64 / f64::from(hop.steps.max(1)),
                 lost: hop.lost,
             })

@@ -30,9 +30,11 @@ pub(crate) fn start(
     channel: (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
 ) {
     wasm_bindgen_futures::spawn_local(async move {
-        view.borrow_mut().change(|snapshot| snapshot.connection = Connection::Connecting);
+        view.borrow_mut()
+            .change(|snapshot| snapshot.connection = Connection::Connecting);
         let answer = find_relay(&config, &view).await;
-        view.borrow_mut().relay(answer.swarm.clone(), answer.models.clone());
+        view.borrow_mut()
+            .relay(answer.swarm.clone(), answer.models.clone());
         match assemble(config, answer, Rc::clone(&view), worker, channel) {
             Ok(driver) => driver.run().await,
             Err(error) => view.borrow_mut().change(|snapshot| {
@@ -70,14 +72,27 @@ fn assemble(
     let me = session.public().to_peer_id().to_base58();
     let swarm = swarm_id(&answer.swarm.id)?;
     let topic = format!("/manyhands/offers/1/{}", answer.swarm.id);
-    let (mut net, events) = Net::spawn(&session, &Ice { urls: answer.ice_urls }, answer.relays, topic)?;
+    let (mut net, events) = Net::spawn(
+        &session,
+        &Ice {
+            urls: answer.ice_urls,
+        },
+        answer.relays,
+        topic,
+    )?;
     crate::streams::accept(&mut net.streams, happenings.clone())?;
     forward(events, happenings.clone());
     conditions::watch(&happenings);
-    view.borrow_mut().change(|snapshot| snapshot.peer_id = Some(me.clone()));
+    view.borrow_mut()
+        .change(|snapshot| snapshot.peer_id = Some(me.clone()));
 
     let me = PeerId::new(&me).map_err(|e| Error::internal(e.to_string()))?;
-    let node = Node::new(node::Config { me, swarm, start: js_sys::Date::now() as u64, delegation: Vec::new() });
+    let node = Node::new(node::Config {
+        me,
+        swarm,
+        start: js_sys::Date::now() as u64,
+        delegation: Vec::new(),
+    });
     let effects = Effects {
         worker,
         backend: config.backend,

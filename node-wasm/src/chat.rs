@@ -51,7 +51,11 @@ pub enum ChatEvent {
     /// Who computes it, as of now.
     Route(RouteInfo),
     /// The end.
-    Done { finish_reason: FinishReason, tokens: u32, ms: f64 },
+    Done {
+        finish_reason: FinishReason,
+        tokens: u32,
+        ms: f64,
+    },
     /// The end, otherwise. The text so far stands.
     Failed(Error),
 }

@@ -9,7 +9,10 @@ pub(crate) enum Command {
     Lend(Box<Lend>),
     StopLending,
     Cancel(RequestId),
-    Conditions { background: bool, power: Power },
+    Conditions {
+        background: bool,
+        power: Power,
+    },
     Leaving,
     /// End the loop.
     Stop,

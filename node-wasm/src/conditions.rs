@@ -17,7 +17,10 @@ pub(crate) fn watch(happenings: &mpsc::Sender<Happening>) {
     let mut events = happenings.clone();
     let watched = document.clone();
     let on_visibility = Closure::<dyn FnMut()>::new(move || {
-        let command = Command::Conditions { background: watched.hidden(), power: Power::Unknown };
+        let command = Command::Conditions {
+            background: watched.hidden(),
+            power: Power::Unknown,
+        };
         let _ = events.try_send(Happening::Command(command));
     });
     let callback = on_visibility.as_ref().unchecked_ref();

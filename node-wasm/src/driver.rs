@@ -8,8 +8,8 @@ use std::rc::Rc;
 use futures::channel::mpsc;
 use futures::{FutureExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
-use node::io::{Effect, Input, Now, Output, RequestId, StreamId};
 use node::Node;
+use node::io::{Effect, Input, Now, Output, RequestId, StreamId};
 
 use crate::answer;
 use crate::command::Command;
@@ -123,10 +123,13 @@ impl Driver {
     fn on_stream(&mut self, event: StreamEvent<StreamId>) {
         match event {
             StreamEvent::Incoming(peer, stream) => {
-                let Ok(peer) = protocol::PeerId::new(&peer.to_base58()) else { return };
+                let Ok(peer) = protocol::PeerId::new(&peer.to_base58()) else {
+                    return;
+                };
                 self.incoming += 1;
                 let id = StreamId::inbound(self.incoming);
-                self.streams.insert(id, streams::run(stream, id, self.happenings.clone()));
+                self.streams
+                    .insert(id, streams::run(stream, id, self.happenings.clone()));
                 self.input(Input::InboundStream { stream: id, peer });
             }
             StreamEvent::Opened(id, handle) => {
@@ -167,7 +170,10 @@ impl Driver {
             Output::CloseStream { stream } => {
                 self.streams.remove(&stream);
             }
-            Output::Effect { effect: Effect::Publish { record, .. }, .. } => self.net.publish(record),
+            Output::Effect {
+                effect: Effect::Publish { record, .. },
+                ..
+            } => self.net.publish(record),
             Output::Effect { id, effect } => self.effects.perform(id, effect, &self.happenings),
             Output::Event { request, event } => {
                 if let Some(scribe) = self.scribes.get_mut(&request) {
@@ -181,7 +187,9 @@ impl Driver {
     }
 
     fn send(&mut self, stream: StreamId, message: &protocol::Message) {
-        let Some(handle) = self.streams.get_mut(&stream) else { return };
+        let Some(handle) = self.streams.get_mut(&stream) else {
+            return;
+        };
         if let Err(reason) = handle.send(message) {
             tracing::warn!(?stream, %reason, "a stream is given up");
             self.streams.remove(&stream);
@@ -198,7 +206,9 @@ impl Driver {
     }
 
     fn sleep_ms(&self) -> u32 {
-        let until = self.wake_at.map_or(LONGEST_SLEEP_MS, |at| at.since(self.clock.now()));
+        let until = self
+            .wake_at
+            .map_or(LONGEST_SLEEP_MS, |at| at.since(self.clock.now()));
         u32::try_from(until.min(LONGEST_SLEEP_MS)).unwrap_or(u32::MAX)
     }
 }
@@ -216,7 +226,9 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Clock {
-        Clock { start_ms: monotonic_ms() }
+        Clock {
+            start_ms: monotonic_ms(),
+        }
     }
 
     pub(crate) fn now(&self) -> Now {
@@ -226,5 +238,7 @@ impl Clock {
 }
 
 fn monotonic_ms() -> f64 {
-    web_sys::window().and_then(|w| w.performance()).map_or_else(js_sys::Date::now, |p| p.now())
+    web_sys::window()
+        .and_then(|w| w.performance())
+        .map_or_else(js_sys::Date::now, |p| p.now())
 }

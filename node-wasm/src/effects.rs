@@ -31,7 +31,13 @@ impl Effects {
             Effect::Sign { offer } => {
                 // Gossip signs every message with the session's key, and relays and peers check
                 // it before they read one: the offer travels as it is.
-                answer(happenings, Input::Signed { effect, record: offer });
+                answer(
+                    happenings,
+                    Input::Signed {
+                        effect,
+                        record: offer,
+                    },
+                );
             }
             Effect::Compute(compute) => self.compute(effect, compute, happenings),
             // The driver publishes: the net is its own.
@@ -42,14 +48,19 @@ impl Effects {
     fn compute(&self, effect: EffectId, compute: Compute, happenings: &mpsc::Sender<Happening>) {
         let worker = self.worker.clone();
         let mut happenings = happenings.clone();
-        let pace_ms = if matches!(compute, Compute::Step { .. }) { self.pace_ms } else { None };
+        let pace_ms = if matches!(compute, Compute::Step { .. }) {
+            self.pace_ms
+        } else {
+            None
+        };
         let silent = matches!(
             compute,
             Compute::Unload { .. } | Compute::Truncate { .. } | Compute::Close { .. }
         );
         let progress = matches!(compute, Compute::Load { .. }).then(|| {
             let view = Rc::clone(&self.view);
-            Box::new(move |loaded, total| view.borrow_mut().loading(loaded, total)) as Box<dyn FnMut(u64, u64)>
+            Box::new(move |loaded, total| view.borrow_mut().loading(loaded, total))
+                as Box<dyn FnMut(u64, u64)>
         });
         // The question is posted before the first await, so that deeds keep their order.
         let answered = worker.ask_with(question(compute, self.backend), progress);
@@ -68,7 +79,9 @@ impl Effects {
                 return;
             }
             let result = result.map_err(|e| compute_error(&e)).and_then(computed);
-            let _ = happenings.send(Happening::Input(Input::Computed { effect, result })).await;
+            let _ = happenings
+                .send(Happening::Input(Input::Computed { effect, result }))
+                .await;
         });
     }
 }
@@ -82,29 +95,54 @@ fn answer(happenings: &mpsc::Sender<Happening>, input: Input) {
 
 fn question(compute: Compute, backend: jobs::Backend) -> Ask {
     match compute {
-        Compute::Load { model, stage } => Ask::LoadStage { stage: key(&model, &stage), backend },
-        Compute::Unload { model, stage } => Ask::DropStage { stage: key(&model, &stage) },
-        Compute::Open { kv, model, stage, max_positions } => {
-            Ask::OpenKv { kv: kv.0, stage: key(&model, &stage), max_positions }
-        }
+        Compute::Load { model, stage } => Ask::LoadStage {
+            stage: key(&model, &stage),
+            backend,
+        },
+        Compute::Unload { model, stage } => Ask::DropStage {
+            stage: key(&model, &stage),
+        },
+        Compute::Open {
+            kv,
+            model,
+            stage,
+            max_positions,
+        } => Ask::OpenKv {
+            kv: kv.0,
+            stage: key(&model, &stage),
+            max_positions,
+        },
         Compute::Truncate { kv, positions } => Ask::TruncateKv { kv: kv.0, positions },
         Compute::Close { kv } => Ask::CloseKv { kv: kv.0 },
-        Compute::Step { kv, first_position, input, want } => {
-            Ask::Step { kv: kv.0, first_position, input: step_input(input), want: step_want(want) }
-        }
+        Compute::Step {
+            kv,
+            first_position,
+            input,
+            want,
+        } => Ask::Step {
+            kv: kv.0,
+            first_position,
+            input: step_input(input),
+            want: step_want(want),
+        },
     }
 }
 
 fn key(model: &ModelId, stage: &Stage) -> StageKey {
-    StageKey { model: model.to_string(), first: stage.layers.first(), end: stage.layers.end() }
+    StageKey {
+        model: model.to_string(),
+        first: stage.layers.first(),
+        end: stage.layers.end(),
+    }
 }
 
 fn step_input(input: StepInput) -> jobs::StepInput {
     match input {
         StepInput::Tokens(tokens) => jobs::StepInput::Tokens(tokens),
-        StepInput::Hidden { wire, bytes, .. } => {
-            jobs::StepInput::Hidden { wire: to_jobs_wire(wire), bytes: bytes.to_vec().into() }
-        }
+        StepInput::Hidden { wire, bytes, .. } => jobs::StepInput::Hidden {
+            wire: to_jobs_wire(wire),
+            bytes: bytes.to_vec().into(),
+        },
     }
 }
 
@@ -112,9 +150,15 @@ fn step_want(want: Want) -> jobs::StepWant {
     match want {
         Want::Nothing => jobs::StepWant::Nothing,
         Want::Hidden(wire) => jobs::StepWant::Hidden(to_jobs_wire(wire)),
-        Want::Sample { sampling, rows, recent } => {
-            jobs::StepWant::Sample { rows, sampling: to_jobs_sampling(&sampling), recent }
-        }
+        Want::Sample {
+            sampling,
+            rows,
+            recent,
+        } => jobs::StepWant::Sample {
+            rows,
+            sampling: to_jobs_sampling(&sampling),
+            recent,
+        },
     }
 }
 
@@ -139,18 +183,27 @@ fn to_jobs_sampling(sampling: &Sampling) -> jobs::Sampling {
 
 fn computed(answer: Answer) -> Result<Computed, ComputeError> {
     match answer {
-        Answer::Stage { us_per_token, weight_bytes, .. } => {
-            Ok(Computed::Loaded { us_per_token, memory_bytes: weight_bytes })
-        }
+        Answer::Stage {
+            us_per_token,
+            weight_bytes,
+            ..
+        } => Ok(Computed::Loaded {
+            us_per_token,
+            memory_bytes: weight_bytes,
+        }),
         Answer::Stepped { output, compute_ms } => {
             let output = match output {
                 jobs::StepOutput::Nothing => StepOutput::Nothing,
-                jobs::StepOutput::Hidden { d_model, bytes } => {
-                    StepOutput::Hidden { d_model, bytes: bytes.into_vec().into() }
-                }
+                jobs::StepOutput::Hidden { d_model, bytes } => StepOutput::Hidden {
+                    d_model,
+                    bytes: bytes.into_vec().into(),
+                },
                 jobs::StepOutput::Tokens(ids) => StepOutput::Tokens(ids),
             };
-            Ok(Computed::Stepped { output, compute_ms: compute_ms.max(0.0).round() as u32 })
+            Ok(Computed::Stepped {
+                output,
+                compute_ms: compute_ms.max(0.0).round() as u32,
+            })
         }
         Answer::Nothing => Ok(Computed::Opened),
         Answer::Model(_) | Answer::Ids { .. } | Answer::Text(_) => Err(ComputeError::Input),

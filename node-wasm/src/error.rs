@@ -32,12 +32,18 @@ const CODES: [&str; 11] = [
 impl Error {
     /// An error with one of the contract's codes.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Error { code, message: message.into() }
+        Error {
+            code,
+            message: message.into(),
+        }
     }
 
     /// The same from a code that came as data; an unknown one is a bad request.
     pub(crate) fn from_code(code: &str, message: impl Into<String>) -> Self {
-        let code = CODES.into_iter().find(|known| *known == code).unwrap_or("bad_request");
+        let code = CODES
+            .into_iter()
+            .find(|known| *known == code)
+            .unwrap_or("bad_request");
         Error::new(code, message)
     }
 

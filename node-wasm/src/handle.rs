@@ -60,10 +60,25 @@ impl Handle {
         let view = Rc::new(RefCell::new(View::default()));
         let worker = Worker::default();
         let models = Models::new(config.relay_origin.clone(), worker.clone());
-        bring_up::start(config.clone(), Rc::clone(&view), worker.clone(), (happenings.clone(), queue));
+        bring_up::start(
+            config.clone(),
+            Rc::clone(&view),
+            worker.clone(),
+            (happenings.clone(), queue),
+        );
         let identity = RefCell::new(None);
-        let shared = Shared { config, view, happenings, worker, models, identity, requests: Cell::new(0) };
-        Handle { shared: Rc::new(shared) }
+        let shared = Shared {
+            config,
+            view,
+            happenings,
+            worker,
+            models,
+            identity,
+            requests: Cell::new(0),
+        };
+        Handle {
+            shared: Rc::new(shared),
+        }
     }
 
     /// The state now.
@@ -134,7 +149,10 @@ impl Handle {
                 let _ = happenings.send(Happening::Command(Command::Cancel(id))).await;
             });
         };
-        ChatStream { events, cancel: Some(Box::new(cancel)) }
+        ChatStream {
+            events,
+            cancel: Some(Box::new(cancel)),
+        }
     }
 
     /// Who this browser is, if it has an identity yet.
@@ -143,8 +161,16 @@ impl Handle {
             let kept = IdentityKey::load().await?;
             *self.shared.identity.borrow_mut() = kept;
         }
-        let id = self.shared.identity.borrow().as_ref().map(|key| key.node_id().to_string());
-        self.shared.view.borrow_mut().change(|snapshot| snapshot.node_id.clone_from(&id));
+        let id = self
+            .shared
+            .identity
+            .borrow()
+            .as_ref()
+            .map(|key| key.node_id().to_string());
+        self.shared
+            .view
+            .borrow_mut()
+            .change(|snapshot| snapshot.node_id.clone_from(&id));
         Ok(id)
     }
 
@@ -158,7 +184,9 @@ impl Handle {
             Storage::Memory => IdentityKey::generate().await?.0,
         };
         *self.shared.identity.borrow_mut() = Some(key);
-        self.identity().await?.ok_or_else(|| Error::internal("the identity was not kept"))
+        self.identity()
+            .await?
+            .ok_or_else(|| Error::internal("the identity was not kept"))
     }
 
     /// Forgets the identity. The caller has asked the person twice.
@@ -177,7 +205,12 @@ impl Handle {
         self.shared.worker.stop();
     }
 
-    async fn ask(&self, id: RequestId, request: ChatRequest, page: mpsc::Sender<ChatEvent>) -> Result<(), Error> {
+    async fn ask(
+        &self,
+        id: RequestId,
+        request: ChatRequest,
+        page: mpsc::Sender<ChatEvent>,
+    ) -> Result<(), Error> {
         let model = self.model(request.model).await?;
         let facts = self.shared.models.open(&model).await?;
         let prompt = match request.prompt {
@@ -185,7 +218,12 @@ impl Handle {
             None => jobs::Prompt::Chat(request.messages),
         };
         let (prompt, from_nothing) = self.shared.models.encode(&model, prompt).await?;
-        let text = Text { worker: self.shared.worker.clone(), model, decoder: id.0, from_nothing };
+        let text = Text {
+            worker: self.shared.worker.clone(),
+            model,
+            decoder: id.0,
+            from_nothing,
+        };
         let fits = self.shared.models.fits(&text.model, &self.snapshot());
         let scribe = Scribe::start(text, Rc::clone(&self.shared.view), page);
         let ask = Ask {
@@ -222,7 +260,8 @@ impl Handle {
         if let Some(model) = named {
             return Ok(model);
         }
-        self.until(|snapshot| snapshot.models.first().map(|model| Ok(model.id.clone()))).await
+        self.until(|snapshot| snapshot.models.first().map(|model| Ok(model.id.clone())))
+            .await
     }
 
     async fn until_lent(&self) -> Result<(), Error> {

@@ -1,5 +1,5 @@
 //! Who this browser is: a P-256 key pair made by WebCrypto, kept in IndexedDB.
-//! The private half never reaches this code: it is not extractable, and only signs.
+//! The private half never reaches this code: it is not extractable, and WebCrypto alone signs with it.
 
 use identity::{NodeId, PublicKey};
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -15,10 +15,9 @@ const STORE: &str = "keys";
 /// The one identity of this browser.
 const IDENTITY: &str = "identity";
 
-/// The identity key pair. Clones share the browser's handles.
+/// The identity, by its public half; the pair itself stays with the browser.
 #[derive(Clone)]
 pub(crate) struct IdentityKey {
-    private: CryptoKey,
     public: PublicKey,
 }
 
@@ -26,8 +25,15 @@ impl IdentityKey {
     /// The identity that this browser keeps, if it has one.
     pub(crate) async fn load() -> Result<Option<IdentityKey>, Error> {
         let store = open().await?;
-        let transaction = store.transaction(&[STORE], TransactionMode::ReadOnly).map_err(storage)?;
-        let pair = transaction.store(STORE).map_err(storage)?.get(IDENTITY.into()).await.map_err(storage)?;
+        let transaction = store
+            .transaction(&[STORE], TransactionMode::ReadOnly)
+            .map_err(storage)?;
+        let pair = transaction
+            .store(STORE)
+            .map_err(storage)?
+            .get(IDENTITY.into())
+            .await
+            .map_err(storage)?;
         match pair {
             Some(pair) if !pair.is_undefined() && !pair.is_null() => {
                 IdentityKey::from_pair(&pair).await.map(Some)
@@ -40,9 +46,12 @@ impl IdentityKey {
     pub(crate) async fn generate() -> Result<(IdentityKey, JsValue), Error> {
         let algorithm = object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())])?;
         let usages = Array::of2(&"sign".into(), &"verify".into());
-        let promise =
-            subtle()?.generate_key_with_object(&algorithm, false, &usages).map_err(|e| crypto("make a key", &e))?;
-        let pair = JsFuture::from(promise).await.map_err(|e| crypto("make a key", &e))?;
+        let promise = subtle()?
+            .generate_key_with_object(&algorithm, false, &usages)
+            .map_err(|e| crypto("make a key", &e))?;
+        let pair = JsFuture::from(promise)
+            .await
+            .map_err(|e| crypto("make a key", &e))?;
         Ok((IdentityKey::from_pair(&pair).await?, pair))
     }
 
@@ -50,7 +59,9 @@ impl IdentityKey {
     pub(crate) async fn create() -> Result<IdentityKey, Error> {
         let (key, pair) = IdentityKey::generate().await?;
         let store = open().await?;
-        let transaction = store.transaction(&[STORE], TransactionMode::ReadWrite).map_err(storage)?;
+        let transaction = store
+            .transaction(&[STORE], TransactionMode::ReadWrite)
+            .map_err(storage)?;
         transaction
             .store(STORE)
             .map_err(storage)?
@@ -64,8 +75,15 @@ impl IdentityKey {
     /// Forgets the identity that this browser keeps. It cannot be brought back without a backup.
     pub(crate) async fn forget() -> Result<(), Error> {
         let store = open().await?;
-        let transaction = store.transaction(&[STORE], TransactionMode::ReadWrite).map_err(storage)?;
-        transaction.store(STORE).map_err(storage)?.delete(IDENTITY.into()).await.map_err(storage)?;
+        let transaction = store
+            .transaction(&[STORE], TransactionMode::ReadWrite)
+            .map_err(storage)?;
+        transaction
+            .store(STORE)
+            .map_err(storage)?
+            .delete(IDENTITY.into())
+            .await
+            .map_err(storage)?;
         transaction.done().await.map_err(storage)?;
         Ok(())
     }
@@ -75,39 +93,32 @@ impl IdentityKey {
         self.public.node_id()
     }
 
-    /// The public half.
-    pub(crate) fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// The 64-byte r‖s of an ECDSA signature over the SHA-256 of `message`.
-    pub(crate) async fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        let algorithm = object(&[("name", "ECDSA".into()), ("hash", "SHA-256".into())])?;
-        let promise = subtle()?
-            .sign_with_object_and_js_u8_array(&algorithm, &self.private, &Uint8Array::from(message))
-            .map_err(|e| crypto("sign", &e))?;
-        let signature = JsFuture::from(promise).await.map_err(|e| crypto("sign", &e))?;
-        Ok(Uint8Array::new(&signature).to_vec())
-    }
-
     async fn from_pair(pair: &JsValue) -> Result<IdentityKey, Error> {
-        let half = |name: &str| -> Result<CryptoKey, Error> {
-            Reflect::get(pair, &name.into())
-                .ok()
-                .and_then(|key| key.dyn_into().ok())
-                .ok_or_else(|| Error::internal(format!("the kept identity has no {name}; reset it on the keys page")))
-        };
-        let (private, public) = (half("privateKey")?, half("publicKey")?);
-        let promise = subtle()?.export_key("raw", &public).map_err(|e| crypto("read the public key", &e))?;
-        let raw = JsFuture::from(promise).await.map_err(|e| crypto("read the public key", &e))?;
+        let public: CryptoKey = Reflect::get(pair, &"publicKey".into())
+            .ok()
+            .and_then(|key| key.dyn_into().ok())
+            .ok_or_else(|| {
+                Error::internal("the kept identity has no public key; reset it on the keys page")
+            })?;
+        let promise = subtle()?
+            .export_key("raw", &public)
+            .map_err(|e| crypto("read the public key", &e))?;
+        let raw = JsFuture::from(promise)
+            .await
+            .map_err(|e| crypto("read the public key", &e))?;
         let public = PublicKey::new(identity::Alg::Es256, &Uint8Array::new(&raw).to_vec())
             .map_err(|e| Error::internal(format!("the kept public key is broken: {e}")))?;
-        Ok(IdentityKey { private, public })
+        Ok(IdentityKey { public })
     }
 }
 
 async fn open() -> Result<Rexie, Error> {
-    Rexie::builder(DATABASE).version(1).add_object_store(ObjectStore::new(STORE)).build().await.map_err(storage)
+    Rexie::builder(DATABASE)
+        .version(1)
+        .add_object_store(ObjectStore::new(STORE))
+        .build()
+        .await
+        .map_err(storage)
 }
 
 fn subtle() -> Result<SubtleCrypto, Error> {

@@ -21,7 +21,11 @@ pub(crate) struct Models {
 
 impl Models {
     pub(crate) fn new(origin: String, worker: Worker) -> Models {
-        Models { origin, worker, known: RefCell::default() }
+        Models {
+            origin,
+            worker,
+            known: RefCell::default(),
+        }
     }
 
     /// Facts of a model, fetched and checked the first time.
@@ -29,21 +33,35 @@ impl Models {
         if let Some(facts) = self.known.borrow().get(model) {
             return Ok(facts.clone());
         }
-        let ask = Ask::OpenModel { model: model.to_owned(), origin: self.origin.clone() };
+        let ask = Ask::OpenModel {
+            model: model.to_owned(),
+            origin: self.origin.clone(),
+        };
         match self.worker.ask(ask).await? {
             Answer::Model(facts) => {
                 self.known.borrow_mut().insert(model.to_owned(), facts.clone());
                 Ok(facts)
             }
-            _ => Err(Error::internal("the compute worker answered something else than a model")),
+            _ => Err(Error::internal(
+                "the compute worker answered something else than a model",
+            )),
         }
     }
 
     /// Token ids of a prompt, and whether it holds no text.
     pub(crate) async fn encode(&self, model: &str, prompt: Prompt) -> Result<(Vec<u32>, bool), Error> {
-        match self.worker.ask(Ask::Encode { model: model.to_owned(), prompt }).await? {
+        match self
+            .worker
+            .ask(Ask::Encode {
+                model: model.to_owned(),
+                prompt,
+            })
+            .await?
+        {
             Answer::Ids { ids, from_nothing } => Ok((ids, from_nothing)),
-            _ => Err(Error::internal("the compute worker answered something else than ids")),
+            _ => Err(Error::internal(
+                "the compute worker answered something else than ids",
+            )),
         }
     }
 
@@ -53,7 +71,11 @@ impl Models {
             .model
             .parse()
             .map_err(|_| Error::new("bad_request", format!("{} is no model id", facts.model)))?;
-        Ok(ModelSpec { id, layers: facts.layers, d_model: facts.d_model })
+        Ok(ModelSpec {
+            id,
+            layers: facts.layers,
+            d_model: facts.d_model,
+        })
     }
 
     /// Whether the whole model is small enough for this tab: weights twice (the file's bytes pass
@@ -86,6 +108,8 @@ pub(crate) fn sampling(sampling: &jobs::Sampling) -> Result<protocol::Sampling, 
         repeat_penalty: sampling.repeat_penalty,
         seed: sampling.seed,
     };
-    checked.check().map_err(|e| Error::new("bad_request", e.to_string()))?;
+    checked
+        .check()
+        .map_err(|e| Error::new("bad_request", e.to_string()))?;
     Ok(checked)
 }

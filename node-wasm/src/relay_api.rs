@@ -51,17 +51,28 @@ pub(crate) async fn swarm(origin: &str) -> Result<SwarmAnswer, Error> {
         .await
         .map_err(|e| Error::relay(format!("the relay at {origin} does not answer: {e}")))?;
     if !response.ok() {
-        return Err(Error::relay(format!("the relay at {origin} answers {}", response.status())));
+        return Err(Error::relay(format!(
+            "the relay at {origin} answers {}",
+            response.status()
+        )));
     }
-    let bytes = response.binary().await.map_err(|e| Error::relay(format!("the relay's answer broke off: {e}")))?;
+    let bytes = response
+        .binary()
+        .await
+        .map_err(|e| Error::relay(format!("the relay's answer broke off: {e}")))?;
     if bytes.len() > MAX_ANSWER_BYTES {
-        return Err(Error::relay(format!("the relay's answer is {} bytes long", bytes.len())));
+        return Err(Error::relay(format!(
+            "the relay's answer is {} bytes long",
+            bytes.len()
+        )));
     }
     let answer: Answer = serde_json::from_slice(&bytes)
         .map_err(|e| Error::relay(format!("the relay at {origin} answers something else: {e}")))?;
     let relays = dialable(&answer.relay);
     if relays.is_empty() {
-        return Err(Error::relay(format!("the relay at {origin} names no address that a browser can dial")));
+        return Err(Error::relay(format!(
+            "the relay at {origin} names no address that a browser can dial"
+        )));
     }
     Ok(SwarmAnswer {
         swarm: answer.swarm,
@@ -85,7 +96,11 @@ fn dialable(relay: &Relay) -> Vec<Multiaddr> {
 }
 
 fn with_peer(text: &str, peer: &str) -> Option<Multiaddr> {
-    let text = if text.contains("/p2p/") { text.to_owned() } else { format!("{text}/p2p/{peer}") };
+    let text = if text.contains("/p2p/") {
+        text.to_owned()
+    } else {
+        format!("{text}/p2p/{peer}")
+    };
     text.parse().ok()
 }
 

@@ -36,7 +36,11 @@ impl StreamHandle {
     pub(crate) fn send(&mut self, message: &Message) -> Result<(), String> {
         let frames = protocol::frames(message).map_err(|e| e.to_string())?;
         self.queue.try_send(frames).map_err(|e| {
-            if e.is_full() { "the peer does not read".to_owned() } else { "the stream is closed".to_owned() }
+            if e.is_full() {
+                "the peer does not read".to_owned()
+            } else {
+                "the stream is closed".to_owned()
+            }
         })
     }
 }
@@ -61,7 +65,9 @@ pub(crate) fn open<Id, T>(
                 }
             }
             Err(error) => {
-                let _ = events.send(StreamEvent::Failed(id, error.to_string()).into()).await;
+                let _ = events
+                    .send(StreamEvent::Failed(id, error.to_string()).into())
+                    .await;
             }
         }
     });
@@ -79,7 +85,10 @@ where
 }
 
 /// Peers' streams, as they come.
-pub(crate) fn accept<Id, T>(control: &mut libp2p_stream::Control, mut events: mpsc::Sender<T>) -> Result<(), Error>
+pub(crate) fn accept<Id, T>(
+    control: &mut libp2p_stream::Control,
+    mut events: mpsc::Sender<T>,
+) -> Result<(), Error>
 where
     Id: 'static,
     T: From<StreamEvent<Id>> + 'static,
@@ -89,7 +98,11 @@ where
         .map_err(|_| Error::internal("session streams are accepted already"))?;
     wasm_bindgen_futures::spawn_local(async move {
         while let Some((peer, stream)) = incoming.next().await {
-            if events.send(StreamEvent::Incoming(peer, stream).into()).await.is_err() {
+            if events
+                .send(StreamEvent::Incoming(peer, stream).into())
+                .await
+                .is_err()
+            {
                 return;
             }
         }
@@ -122,7 +135,11 @@ where
                 Ok(Some(message)) => {
                     // Waiting here is the back-pressure: the transport's buffer fills and the
                     // peer's credit runs out.
-                    if events.send(StreamEvent::Message(id, message).into()).await.is_err() {
+                    if events
+                        .send(StreamEvent::Message(id, message).into())
+                        .await
+                        .is_err()
+                    {
                         return;
                     }
                 }

@@ -82,15 +82,24 @@ impl View {
                 tracing::info!(%peer, %reason, "a peer cannot be reached directly");
                 Some(Input::ConnectFailed { peer: name(&peer)? })
             }
-            Event::RoundTrip { peer, ms } => Some(Input::RoundTrip { peer: name(&peer)?, ms }),
-            Event::Gossip { from, bytes } => Some(Input::OfferReceived { from: name(&from)?, bytes }),
+            Event::RoundTrip { peer, ms } => Some(Input::RoundTrip {
+                peer: name(&peer)?,
+                ms,
+            }),
+            Event::Gossip { from, bytes } => Some(Input::OfferReceived {
+                from: name(&from)?,
+                bytes,
+            }),
         }
     }
 
     /// Takes the node's state over, unless that was done a moment ago.
     pub(crate) fn refresh(&mut self, node: &Node, clock: &Clock) {
         let now = clock.now();
-        if self.last_refresh.is_some_and(|last| now.since(last) < REFRESH_EVERY_MS) {
+        if self
+            .last_refresh
+            .is_some_and(|last| now.since(last) < REFRESH_EVERY_MS)
+        {
             return;
         }
         self.last_refresh = Some(now);
@@ -104,7 +113,11 @@ impl View {
 
     /// Which back end each worker says that it has.
     pub(crate) fn backends(&self) -> HashMap<String, String> {
-        self.snapshot.workers.iter().map(|w| (w.peer.clone(), w.backend.clone())).collect()
+        self.snapshot
+            .workers
+            .iter()
+            .map(|w| (w.peer.clone(), w.backend.clone()))
+            .collect()
     }
 
     fn tell(&mut self) {
@@ -160,7 +173,11 @@ fn lend(snapshot: &mut Snapshot, state: &NodeLend) {
             layers
         }
         NodeLend::Ready { layers, working, .. } => {
-            lend.state = if *working { Lending::Working } else { Lending::Ready };
+            lend.state = if *working {
+                Lending::Working
+            } else {
+                Lending::Ready
+            };
             layers
         }
         NodeLend::Failed { code } => {

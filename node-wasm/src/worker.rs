@@ -58,10 +58,18 @@ impl Worker {
         progress: Option<Box<dyn FnMut(u64, u64)>>,
     ) -> impl Future<Output = Result<Answer, Error>> + 'static {
         let (sender, answer) = oneshot::channel();
-        let posted = self.post(ask, Waiting { answer: sender, progress });
+        let posted = self.post(
+            ask,
+            Waiting {
+                answer: sender,
+                progress,
+            },
+        );
         async move {
             posted?;
-            answer.await.unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
+            answer
+                .await
+                .unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
         }
     }
 
@@ -87,7 +95,9 @@ impl Worker {
         let message = Request { id, ask }
             .serialize(&serializer)
             .map_err(|e| Error::internal(format!("a question to the compute worker: {e}")))?;
-        let Some(running) = &mut shared.running else { return Ok(()) };
+        let Some(running) = &mut shared.running else {
+            return Ok(());
+        };
         match &mut running.until_ready {
             Some(queue) => queue.push(message),
             None => send(&running.worker, &message)?,
@@ -98,7 +108,9 @@ impl Worker {
 }
 
 fn send(worker: &web_sys::Worker, message: &JsValue) -> Result<(), Error> {
-    worker.post_message(message).map_err(|e| Error::internal(format!("the compute worker: {}", thrown(&e))))
+    worker
+        .post_message(message)
+        .map_err(|e| Error::internal(format!("the compute worker: {}", thrown(&e))))
 }
 
 fn start(shared: &Rc<RefCell<Shared>>) -> Result<Running, Error> {
@@ -125,7 +137,9 @@ fn start(shared: &Rc<RefCell<Shared>>) -> Result<Running, Error> {
         };
         let message = format!("the compute worker failed: {}", event.message());
         for (_, waiting) in waiting {
-            let _ = waiting.answer.send(Err(Error::new("device_lost", message.clone())));
+            let _ = waiting
+                .answer
+                .send(Err(Error::new("device_lost", message.clone())));
         }
         if let Some(running) = running {
             running.worker.terminate();
@@ -133,7 +147,12 @@ fn start(shared: &Rc<RefCell<Shared>>) -> Result<Running, Error> {
     });
     worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-    Ok(Running { worker, until_ready: Some(Vec::new()), _on_message: on_message, _on_error: on_error })
+    Ok(Running {
+        worker,
+        until_ready: Some(Vec::new()),
+        _on_message: on_message,
+        _on_error: on_error,
+    })
 }
 
 fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
@@ -148,8 +167,15 @@ fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
             }
             return;
         }
-        Update::Loading { loaded_bytes, total_bytes } => {
-            let progress = shared.borrow_mut().waiting.get_mut(&told.id).and_then(|w| w.progress.take());
+        Update::Loading {
+            loaded_bytes,
+            total_bytes,
+        } => {
+            let progress = shared
+                .borrow_mut()
+                .waiting
+                .get_mut(&told.id)
+                .and_then(|w| w.progress.take());
             if let Some(mut progress) = progress {
                 progress(loaded_bytes, total_bytes);
                 if let Some(waiting) = shared.borrow_mut().waiting.get_mut(&told.id) {

@@ -28,7 +28,10 @@ impl Source {
         let manifest =
             Manifest::decode(&bytes).map_err(|e| rejected(format!("the manifest of {model}: {e}")))?;
         if manifest.id() != *model {
-            return Err(rejected(format!("asked for model {model}, was given {}", manifest.id())));
+            return Err(rejected(format!(
+                "asked for model {model}, was given {}",
+                manifest.id()
+            )));
         }
         Ok(Source { url, manifest })
     }
@@ -45,7 +48,9 @@ impl Source {
             .chunk_range(index)
             .ok_or_else(|| rejected(format!("the model has no chunk {index}")))?;
         let bytes = fetch(&self.url, Some((range.start, range.end)), range.end - range.start).await?;
-        self.manifest.check_chunk(index, &bytes).map_err(|e| rejected(e.to_string()))?;
+        self.manifest
+            .check_chunk(index, &bytes)
+            .map_err(|e| rejected(e.to_string()))?;
         Ok(bytes)
     }
 }
@@ -55,13 +60,23 @@ impl Source {
 async fn fetch(url: &str, range: Option<(u64, u64)>, limit_bytes: u64) -> Result<Vec<u8>, Failure> {
     let request = request(url, range).map_err(|e| unreachable(url, &e))?;
     let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
-    let response = JsFuture::from(scope.fetch_with_request(&request)).await.map_err(|e| unreachable(url, &e))?;
+    let response = JsFuture::from(scope.fetch_with_request(&request))
+        .await
+        .map_err(|e| unreachable(url, &e))?;
     let response: Response = response.unchecked_into();
     let expected = if range.is_some() { 206 } else { 200 };
     if response.status() != expected {
-        return Err(failure("relay_unreachable", format!("{url} answers {}", response.status())));
+        return Err(failure(
+            "relay_unreachable",
+            format!("{url} answers {}", response.status()),
+        ));
     }
-    let announced = response.headers().get("content-length").ok().flatten().and_then(|l| l.parse::<u64>().ok());
+    let announced = response
+        .headers()
+        .get("content-length")
+        .ok()
+        .flatten()
+        .and_then(|l| l.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit_bytes) {
         return Err(rejected(format!("{url} sends more than {limit_bytes} bytes")));
     }

@@ -52,10 +52,18 @@ impl Desk {
                 let from_nothing = ids.iter().all(|id| book.tokenizer.is_control(*id));
                 Ok(Answer::Ids { ids, from_nothing })
             }
-            Ask::Decode { model, decoder, from_nothing, ids, last } => {
-                self.decode(&model, decoder, from_nothing, &ids, last)
-            }
-            Ask::OpenKv { kv, stage, max_positions } => {
+            Ask::Decode {
+                model,
+                decoder,
+                from_nothing,
+                ids,
+                last,
+            } => self.decode(&model, decoder, from_nothing, &ids, last),
+            Ask::OpenKv {
+                kv,
+                stage,
+                max_positions,
+            } => {
                 self.with_stage(&stage, |shard| shard.open(kv, max_positions))?;
                 self.caches.borrow_mut().insert(kv, stage);
                 Ok(Answer::Nothing)
@@ -74,9 +82,12 @@ impl Desk {
                 }
                 Ok(Answer::Nothing)
             }
-            Ask::Step { kv, first_position, input, want } => {
-                self.step(kv, first_position, &input, &want).await
-            }
+            Ask::Step {
+                kv,
+                first_position,
+                input,
+                want,
+            } => self.step(kv, first_position, &input, &want).await,
         }
     }
 
@@ -108,8 +119,9 @@ impl Desk {
             Backend::Cpu | Backend::Auto => BackendKind::Cpu,
         };
         let mut weights = book.weights(&stage, reply).await?;
-        let mut shard =
-            Shard::load(&book.header, stage, &mut weights, backend).await.map_err(|e| from_engine(&e))?;
+        let mut shard = Shard::load(&book.header, stage, &mut weights, backend)
+            .await
+            .map_err(|e| from_engine(&e))?;
         let us_per_token = measure(&mut shard).await.map_err(|e| from_engine(&e))?;
         let answer = Answer::Stage {
             backend: "cpu".to_owned(),
@@ -131,7 +143,11 @@ impl Desk {
         let book = self.book(model)?;
         let mut decoders = self.decoders.borrow_mut();
         let mut state = decoders.remove(&decoder).unwrap_or_else(|| {
-            if from_nothing { Decoder::at_start() } else { Decoder::continuing() }
+            if from_nothing {
+                Decoder::at_start()
+            } else {
+                Decoder::continuing()
+            }
         });
         let mut text: String = ids.iter().map(|id| state.push(&book.tokenizer, *id)).collect();
         if last {
@@ -152,7 +168,10 @@ impl Desk {
         let stage = self.stage_of(kv)?;
         let input = match input {
             StepInput::Tokens(ids) => Input::Tokens(ids),
-            StepInput::Hidden { wire, bytes } => Input::Hidden { wire: wire_type(*wire), bytes },
+            StepInput::Hidden { wire, bytes } => Input::Hidden {
+                wire: wire_type(*wire),
+                bytes,
+            },
         };
         let count = match &input {
             Input::Tokens(ids) => ids.len(),
@@ -162,11 +181,19 @@ impl Desk {
         let chosen: Sampling;
         let want = match want {
             StepWant::Hidden(wire) => Want::Hidden(wire_type(*wire)),
-            StepWant::Sample { rows: last, sampling, recent } => {
+            StepWant::Sample {
+                rows: last,
+                sampling,
+                recent,
+            } => {
                 let count = u32::try_from(count).unwrap_or(u32::MAX);
                 rows = (count.saturating_sub(*last)..count).collect();
                 chosen = engine_sampling(sampling);
-                Want::Sample { rows: &rows, sampling: &chosen, history: recent }
+                Want::Sample {
+                    rows: &rows,
+                    sampling: &chosen,
+                    history: recent,
+                }
             }
             StepWant::Nothing => Want::Nothing,
         };
@@ -182,7 +209,10 @@ impl Desk {
         self.stages.borrow_mut().insert(stage, shard);
         let output = match output.map_err(|e| from_engine(&e))? {
             Output::Nothing => StepOutput::Nothing,
-            Output::Hidden(bytes) => StepOutput::Hidden { d_model, bytes: bytes.into() },
+            Output::Hidden(bytes) => StepOutput::Hidden {
+                d_model,
+                bytes: bytes.into(),
+            },
             Output::Tokens(ids) => StepOutput::Tokens(ids),
             Output::Logits(_) => return Err(failure("bad_request", "nobody asked for logits")),
         };
@@ -227,9 +257,20 @@ async fn measure(shard: &mut Shard) -> Result<u32, EngineError> {
         if position == 1 {
             start = now_ms();
         }
-        let input = if stage.embed { Input::Tokens(&[0]) } else { Input::Hidden { wire: WireType::F32, bytes: &zeros } };
+        let input = if stage.embed {
+            Input::Tokens(&[0])
+        } else {
+            Input::Hidden {
+                wire: WireType::F32,
+                bytes: &zeros,
+            }
+        };
         let want = if stage.head {
-            Want::Sample { rows: &[0], sampling: &greedy, history: &[] }
+            Want::Sample {
+                rows: &[0],
+                sampling: &greedy,
+                history: &[],
+            }
         } else {
             Want::Hidden(WireType::F32)
         };
@@ -242,7 +283,10 @@ async fn measure(shard: &mut Shard) -> Result<u32, EngineError> {
 
 fn not_loaded(stage: &StageKey) -> Failure {
     let StageKey { model, first, end } = stage;
-    failure("bad_request", format!("layers {first}-{end} of {model} are not loaded"))
+    failure(
+        "bad_request",
+        format!("layers {first}-{end} of {model} are not loaded"),
+    )
 }
 
 fn wire_type(wire: Wire) -> WireType {
@@ -267,7 +311,9 @@ fn engine_sampling(sampling: &jobs::Sampling) -> Sampling {
 fn from_engine(error: &EngineError) -> Failure {
     let code = match error {
         EngineError::OutOfMemory { .. } => "wont_fit",
-        EngineError::Gguf(_) | EngineError::MissingTensor(_) | EngineError::TensorShape { .. } => "model_rejected",
+        EngineError::Gguf(_) | EngineError::MissingTensor(_) | EngineError::TensorShape { .. } => {
+            "model_rejected"
+        }
         EngineError::Backend(_) => "no_webgpu",
         _ => "bad_request",
     };

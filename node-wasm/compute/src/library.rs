@@ -22,8 +22,9 @@ pub(crate) struct Book {
 impl Book {
     /// Fetches and checks everything but the weights.
     pub(crate) async fn open(origin: &str, model: &str) -> Result<Book, Failure> {
-        let id: ModelId =
-            model.parse().map_err(|e| failure("bad_request", format!("{model} is no model id: {e}")))?;
+        let id: ModelId = model
+            .parse()
+            .map_err(|e| failure("bad_request", format!("{model} is no model id: {e}")))?;
         let source = Source::open(origin, &id).await?;
         let manifest = source.manifest();
         let header_bytes = manifest.header_bytes();
@@ -33,10 +34,16 @@ impl Book {
             bytes.extend(source.chunk(index).await?);
             index += 1;
         }
-        let header = Header::read(bytes.as_slice(), manifest.file_bytes()).map_err(|e| rejected(e.to_string()))?;
+        let header =
+            Header::read(bytes.as_slice(), manifest.file_bytes()).map_err(|e| rejected(e.to_string()))?;
         let tokenizer = Tokenizer::from_header(&header).map_err(|e| rejected(e.to_string()))?;
         let template = ChatTemplate::from_header(&header, &tokenizer).map_err(|e| rejected(e.to_string()))?;
-        Ok(Book { header, tokenizer, template, source })
+        Ok(Book {
+            header,
+            tokenizer,
+            template,
+            source,
+        })
     }
 
     /// What the page must know of it.
@@ -48,7 +55,9 @@ impl Book {
             d_model: config.d_model,
             vocabulary: config.vocab,
             context: config.context,
-            end_ids: (0..self.tokenizer.vocab()).filter(|id| self.tokenizer.is_end(*id)).collect(),
+            end_ids: (0..self.tokenizer.vocab())
+                .filter(|id| self.tokenizer.is_end(*id))
+                .collect(),
             kv_bytes_per_layer: 2 * 4 * config.n_kv_heads * config.head_dim,
             has_template: self.template.is_some(),
         })
@@ -62,7 +71,10 @@ impl Book {
             (Prompt::Chat(messages), Some(template)) => {
                 let messages: Vec<engine::Message> = messages
                     .iter()
-                    .map(|m| engine::Message { role: m.role.clone(), content: m.content.clone() })
+                    .map(|m| engine::Message {
+                        role: m.role.clone(),
+                        content: m.content.clone(),
+                    })
                     .collect();
                 let text = template.render(&messages, true, local_now_s()).map_err(bad)?;
                 Ok(self.tokenizer.encode_chat(&text))
@@ -78,10 +90,15 @@ impl Book {
     pub(crate) async fn weights(&self, stage: &Stage, reply: &Reply) -> Result<Weights, Failure> {
         let manifest = self.source.manifest();
         let chunks = manifest.chunks_of(&gguf::stage_ranges(&self.header, stage));
-        let total: u64 =
-            chunks.iter().filter_map(|i| manifest.chunk_range(*i)).map(|r| r.end - r.start).sum();
+        let total: u64 = chunks
+            .iter()
+            .filter_map(|i| manifest.chunk_range(*i))
+            .map(|r| r.end - r.start)
+            .sum();
         let mut loaded = 0;
-        let mut weights = Weights { chunks: BTreeMap::new() };
+        let mut weights = Weights {
+            chunks: BTreeMap::new(),
+        };
         reply.loading(0, total);
         for index in chunks {
             let bytes = self.source.chunk(index).await?;
@@ -124,8 +141,13 @@ impl WeightSource for Weights {
         while at < end {
             let (start, chunk) = self.chunks.range(..=at).next_back().ok_or_else(|| missing(at))?;
             let from = usize::try_from(at - start).map_err(|_| missing(at))?;
-            let to = chunk.len().min(usize::try_from(end - start).map_err(|_| missing(at))?);
-            let part = chunk.get(from..to).filter(|part| !part.is_empty()).ok_or_else(|| missing(at))?;
+            let to = chunk
+                .len()
+                .min(usize::try_from(end - start).map_err(|_| missing(at))?);
+            let part = chunk
+                .get(from..to)
+                .filter(|part| !part.is_empty())
+                .ok_or_else(|| missing(at))?;
             tensor.extend_from_slice(part);
             at += part.len() as u64;
         }

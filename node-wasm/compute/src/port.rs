@@ -56,7 +56,13 @@ pub(crate) struct Reply {
 impl Reply {
     /// Bytes so far.
     pub(crate) fn loading(&self, loaded_bytes: u64, total_bytes: u64) {
-        tell(self.id, Update::Loading { loaded_bytes, total_bytes });
+        tell(
+            self.id,
+            Update::Loading {
+                loaded_bytes,
+                total_bytes,
+            },
+        );
     }
 
     fn end(&self, end: Result<Answer, Failure>) {

@@ -20,11 +20,20 @@ pub struct Answer {
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Event {
-    Text { text: String, token_ids: Vec<u32> },
-    Waiting { reason: String },
+    Text {
+        text: String,
+        token_ids: Vec<u32>,
+    },
+    Waiting {
+        reason: String,
+    },
     Resumed,
     Route(Route),
-    Done { finish_reason: &'static str, tokens: u32, ms: f64 },
+    Done {
+        finish_reason: &'static str,
+        tokens: u32,
+        ms: f64,
+    },
 }
 
 #[derive(Serialize)]
@@ -49,7 +58,9 @@ struct Hop {
 
 impl Answer {
     pub(crate) fn new(stream: ChatStream) -> Answer {
-        Answer { stream: RefCell::new(Some(stream)) }
+        Answer {
+            stream: RefCell::new(Some(stream)),
+        }
     }
 }
 
@@ -67,12 +78,20 @@ impl Answer {
             Some(ChatEvent::Waiting { reason }) => Event::Waiting { reason },
             Some(ChatEvent::Resumed) => Event::Resumed,
             Some(ChatEvent::Route(route)) => Event::Route(route.into()),
-            Some(ChatEvent::Done { finish_reason, tokens, ms }) => {
+            Some(ChatEvent::Done {
+                finish_reason,
+                tokens,
+                ms,
+            }) => {
                 let finish_reason = match finish_reason {
                     FinishReason::Stop | FinishReason::Stopped => "stop",
                     FinishReason::Length => "length",
                 };
-                Event::Done { finish_reason, tokens, ms }
+                Event::Done {
+                    finish_reason,
+                    tokens,
+                    ms,
+                }
             }
         };
         *self.stream.borrow_mut() = Some(stream);

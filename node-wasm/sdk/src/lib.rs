@@ -31,16 +31,25 @@ impl ManyhandsNode {
         config.storage = match options.storage.as_deref() {
             None | Some("persistent") => Storage::Persistent,
             Some("memory") => Storage::Memory,
-            Some(other) => return Err(bad(&format!("storage {other:?} is neither \"memory\" nor \"persistent\""))),
+            Some(other) => {
+                return Err(bad(&format!(
+                    "storage {other:?} is neither \"memory\" nor \"persistent\""
+                )));
+            }
         };
-        Ok(ManyhandsNode { handle: Handle::start(config) })
+        Ok(ManyhandsNode {
+            handle: Handle::start(config),
+        })
     }
 
     /// Lends layers; resolves when they are served.
     pub async fn lend(&self, options: JsValue) -> Result<(), JsValue> {
         let LendOptionsJs { model, layers } = read(options)?;
         let handle = self.handle.clone();
-        handle.lend(LendOptions { model, layers }).await.map_err(|e| thrown(&e))
+        handle
+            .lend(LendOptions { model, layers })
+            .await
+            .map_err(|e| thrown(&e))
     }
 
     /// Stops lending.
@@ -78,7 +87,11 @@ impl ManyhandsNode {
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
-    let value = if value.is_undefined() || value.is_null() { js_sys::Object::new().into() } else { value };
+    let value = if value.is_undefined() || value.is_null() {
+        js_sys::Object::new().into()
+    } else {
+        value
+    };
     serde_wasm_bindgen::from_value(value).map_err(|e| bad(&e.to_string()))
 }
 

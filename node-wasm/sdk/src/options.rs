@@ -77,18 +77,27 @@ impl ChatOptions {
             messages: self
                 .messages
                 .into_iter()
-                .map(|m| Message { role: m.role, content: m.content })
+                .map(|m| Message {
+                    role: m.role,
+                    content: m.content,
+                })
                 .collect(),
             prompt: self.prompt,
             mode,
-            max_tokens: self.max_tokens.or(self.max_completion_tokens).unwrap_or(DEFAULT_MAX_TOKENS),
+            max_tokens: self
+                .max_tokens
+                .or(self.max_completion_tokens)
+                .unwrap_or(DEFAULT_MAX_TOKENS),
             sampling: Sampling {
                 temperature: self.temperature.unwrap_or(1.0),
                 top_k: self.top_k.unwrap_or(0),
                 top_p: self.top_p.unwrap_or(1.0),
                 min_p: self.min_p.unwrap_or(0.0),
                 repeat_penalty: self.repeat_penalty.unwrap_or(1.0),
-                seed: u64::from(self.seed.unwrap_or_else(|| (js_sys::Math::random() * 4_294_967_295.0) as u32)),
+                seed: u64::from(
+                    self.seed
+                        .unwrap_or_else(|| (js_sys::Math::random() * 4_294_967_295.0) as u32),
+                ),
             },
         })
     }

@@ -53,9 +53,16 @@ impl Parts {
     pub(crate) fn new(keypair: &Keypair, ice: &Ice) -> Result<Parts, Error> {
         let me = keypair.public().to_peer_id();
         let (circuit_transport, circuit) = relay::client::new(me);
-        let ice_servers = ice.urls.iter().cloned().map(webrtc_p2p::IceServer::from).collect();
-        let (webrtc_transport, webrtc) =
-            webrtc_p2p::new(webrtc_p2p::Config { ice_servers, ..Default::default() });
+        let ice_servers = ice
+            .urls
+            .iter()
+            .cloned()
+            .map(webrtc_p2p::IceServer::from)
+            .collect();
+        let (webrtc_transport, webrtc) = webrtc_p2p::new(webrtc_p2p::Config {
+            ice_servers,
+            ..Default::default()
+        });
         let transport = transport(keypair, webrtc_transport, circuit_transport)?;
 
         let mut kad = kad::Behaviour::with_config(me, MemoryStore::new(me), kad::Config::new(KAD_PROTOCOL));
@@ -67,7 +74,8 @@ impl Parts {
             circuit,
             webrtc,
             identify: identify::Behaviour::new(
-                identify::Config::new("/manyhands/1".into(), keypair.public()).with_agent_version(AGENT.into()),
+                identify::Config::new("/manyhands/1".into(), keypair.public())
+                    .with_agent_version(AGENT.into()),
             ),
             ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(10))),
             gossip: gossip(keypair)?,
@@ -75,7 +83,10 @@ impl Parts {
             streams,
         };
         let config = libp2p::swarm::Config::with_wasm_executor().with_idle_connection_timeout(IDLE_TIMEOUT);
-        Ok(Parts { swarm: Swarm::new(transport, behaviour, me, config), streams: control })
+        Ok(Parts {
+            swarm: Swarm::new(transport, behaviour, me, config),
+            streams: control,
+        })
     }
 }
 

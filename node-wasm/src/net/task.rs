@@ -93,7 +93,10 @@ impl Net {
     /// Asks for a direct connection to a peer.
     pub(crate) fn connect(&mut self, peer: &protocol::PeerId, addresses: &protocol::Addresses) {
         let Ok(peer) = peer.as_str().parse() else { return };
-        let addresses = addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        let addresses = addresses
+            .iter()
+            .filter_map(|address| address.parse().ok())
+            .collect();
         self.command(Command::Connect { peer, addresses });
     }
 
@@ -153,8 +156,12 @@ impl Task {
             self.redial_at_ms = None;
             self.dial_relay();
         }
-        let late: Vec<PeerId> =
-            self.pending.iter().filter(|(_, until)| **until <= now).map(|(peer, _)| *peer).collect();
+        let late: Vec<PeerId> = self
+            .pending
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(peer, _)| *peer)
+            .collect();
         for peer in late {
             self.give_up(peer, "no direct connection in time".into()).await;
         }
@@ -164,7 +171,12 @@ impl Task {
         match command {
             Command::Connect { peer, addresses } => self.connect(peer, addresses).await,
             Command::Publish(bytes) => {
-                if let Err(error) = self.swarm.behaviour_mut().gossip.publish(self.topic.clone(), bytes) {
+                if let Err(error) = self
+                    .swarm
+                    .behaviour_mut()
+                    .gossip
+                    .publish(self.topic.clone(), bytes)
+                {
                     tracing::debug!(%error, "an offer found nobody to hear it");
                 }
             }
@@ -183,11 +195,17 @@ impl Task {
         if self.pending.insert(peer, now_ms() + REACH_TIMEOUT_MS).is_some() {
             return;
         }
-        let mut circuits: Vec<Multiaddr> = addresses.into_iter().filter_map(|a| circuit_address(a, peer)).collect();
+        let mut circuits: Vec<Multiaddr> = addresses
+            .into_iter()
+            .filter_map(|a| circuit_address(a, peer))
+            .collect();
         if let Some(relay) = self.relay() {
             circuits.push(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(peer)));
         }
-        let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(circuits).build();
+        let dial = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(circuits)
+            .build();
         if let Err(error) = self.swarm.dial(dial) {
             self.give_up(peer, error.to_string()).await;
         }
@@ -195,16 +213,28 @@ impl Task {
 
     async fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => {
                 let before = self.connections.reach(&peer_id);
-                let now = self.connections.opened(peer_id, connection_id, endpoint.is_relayed());
+                let now = self
+                    .connections
+                    .opened(peer_id, connection_id, endpoint.is_relayed());
                 if Some(peer_id) == self.relay_peer() {
                     self.reserve();
                 } else {
                     self.on_reach(peer_id, before, now).await;
                 }
             }
-            SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                cause,
+                ..
+            } => {
                 let before = self.connections.reach(&peer_id);
                 let now = self.connections.closed(peer_id, connection_id);
                 if Some(peer_id) == self.relay_peer() {
@@ -228,8 +258,12 @@ impl Task {
                     self.tell(Event::RelayUp { address }).await;
                 }
             }
-            SwarmEvent::ListenerClosed { listener_id, reason, .. } if Some(listener_id) == self.circuit => {
-                let reason = reason.err().map_or_else(|| "reservation ended".to_owned(), |e| e.to_string());
+            SwarmEvent::ListenerClosed {
+                listener_id, reason, ..
+            } if Some(listener_id) == self.circuit => {
+                let reason = reason
+                    .err()
+                    .map_or_else(|| "reservation ended".to_owned(), |e| e.to_string());
                 self.circuit = None;
                 // The connection may still stand (a reservation can be refused alone): a fresh
                 // one is the simplest way back to a known state.
@@ -257,12 +291,18 @@ impl Task {
                 if message.topic == self.topic.hash() =>
             {
                 if let Some(from) = message.source {
-                    self.tell(Event::Gossip { from, bytes: message.data }).await;
+                    self.tell(Event::Gossip {
+                        from,
+                        bytes: message.data,
+                    })
+                    .await;
                 }
             }
-            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event { peer, result: Ok(time), .. }))
-                if self.connections.reach(&peer) == Reach::Direct =>
-            {
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                peer,
+                result: Ok(time),
+                ..
+            })) if self.connections.reach(&peer) == Reach::Direct => {
                 let ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
                 self.tell(Event::RoundTrip { peer, ms }).await;
             }
@@ -281,7 +321,10 @@ impl Task {
             }
             Reach::Both => {}
             Reach::Relayed | Reach::None if had => self.tell(Event::Lost(peer)).await,
-            Reach::None => self.give_up(peer, "the introduction ended without a connection".into()).await,
+            Reach::None => {
+                self.give_up(peer, "the introduction ended without a connection".into())
+                    .await
+            }
             Reach::Relayed => {}
         }
     }
@@ -305,8 +348,13 @@ impl Task {
     }
 
     fn dial_relay(&mut self) {
-        let Some((address, peer)) = self.relay().cloned().zip(self.relay_peer()) else { return };
-        let dial = DialOpts::peer_id(peer).condition(PeerCondition::Always).addresses(vec![address]).build();
+        let Some((address, peer)) = self.relay().cloned().zip(self.relay_peer()) else {
+            return;
+        };
+        let dial = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(vec![address])
+            .build();
         if let Err(error) = self.swarm.dial(dial) {
             tracing::debug!(%error, "the relay cannot be dialled");
             self.redial_at_ms = Some(now_ms() + Duration::from_secs(1).as_millis() as u64);
@@ -318,7 +366,9 @@ impl Task {
         if self.circuit.is_some() {
             return;
         }
-        let Some(relay) = self.relay().cloned() else { return };
+        let Some(relay) = self.relay().cloned() else {
+            return;
+        };
         match self.swarm.listen_on(relay.with(Protocol::P2pCircuit)) {
             Ok(listener) => self.circuit = Some(listener),
             Err(error) => tracing::warn!(%error, "no reservation at the relay"),
@@ -349,7 +399,10 @@ fn peer_of(address: &Multiaddr) -> Option<PeerId> {
 
 /// `…/p2p-circuit[/webrtc]/p2p/B` as a plain circuit address of `peer`; anything else is not ours to dial.
 fn circuit_address(address: Multiaddr, peer: PeerId) -> Option<Multiaddr> {
-    let relay: Multiaddr = address.iter().take_while(|p| !matches!(p, Protocol::P2pCircuit)).collect();
+    let relay: Multiaddr = address
+        .iter()
+        .take_while(|p| !matches!(p, Protocol::P2pCircuit))
+        .collect();
     let is_circuit = address.iter().any(|p| matches!(p, Protocol::P2pCircuit));
     (is_circuit && peer_of(&relay).is_some())
         .then(|| relay.with(Protocol::P2pCircuit).with(Protocol::P2p(peer)))
