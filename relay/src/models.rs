@@ -29,7 +29,10 @@ pub enum ModelError {
     #[error("model {path}: {source}")]
     File { path: PathBuf, source: io::Error },
     #[error("model {path} is not a sound GGUF: {source}")]
-    Unsound { path: PathBuf, source: gguf::GgufError },
+    Unsound {
+        path: PathBuf,
+        source: gguf::ManifestError,
+    },
     #[error("more than {MAX_MODELS} models")]
     TooMany,
     #[error("`{0}` does not name a file")]

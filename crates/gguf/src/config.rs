@@ -1,217 +1,223 @@
-//! A model's hyper-parameters, checked against each other and against the tensors.
-//! It computes nothing.
+//! The hyper-parameters of a model, checked against each other.
+//! Does not look at tensors beyond which optional ones are there: `shapes` does.
 
-use crate::{GgufError, Header, Metadata, Value};
+use std::fmt;
 
-/// Model families that the engine knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::error::{GgufError, excerpt};
+use crate::limits::{MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH};
+use crate::metadata::Metadata;
+use crate::rope::{Rope, RopeLayout, RopeScaling};
+
+/// A model family, by `general.architecture`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Architecture {
+    /// Llama; also Mistral, SmolLM, TinyLlama.
     Llama,
+    /// Qwen 2 and 2.5: biases on queries, keys and values.
     Qwen2,
+    /// Qwen 3: norms on queries and keys.
     Qwen3,
 }
 
-/// How pairs are rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RopeLayout {
-    /// Neighbours.
-    Interleaved,
-    /// Halves.
-    Neox,
-}
-
-/// How positions beyond the original context are handled.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    None,
-    Linear { factor: f32 },
-    Llama3 { factor: f32, low_freq_factor: f32, high_freq_factor: f32, original_context: u32 },
-    Yarn { factor: f32, original_context: u32, attention_factor: f32, beta_fast: f32, beta_slow: f32 },
-}
-
-/// Rotary embedding.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rope {
-    pub base: f32,
-    /// Values of a head that are rotated.
-    pub dims: u32,
-    pub layout: RopeLayout,
-    pub scaling: RopeScaling,
-}
-
-/// Everything that the engine needs to know of a model.
+/// What a model's layers look like.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// The family.
     pub architecture: Architecture,
+    /// Layers; at least 1.
     pub n_layers: u32,
+    /// Width of the hidden state.
     pub d_model: u32,
+    /// Width inside the feed-forward network.
     pub d_ffn: u32,
+    /// Query heads.
     pub n_heads: u32,
+    /// Key and value heads; divides `n_heads`.
     pub n_kv_heads: u32,
+    /// Values per head.
     pub head_dim: u32,
+    /// Tokens; rows of embedding and head.
     pub vocab: u32,
+    /// Positions it was trained for.
     pub context: u32,
+    /// Rotary embedding.
     pub rope: Rope,
+    /// What RMSNorm adds to the mean square.
     pub rms_eps: f32,
-    /// The head is the embedding.
+    /// Whether the embedding is the head, too.
     pub tied_head: bool,
+    /// Whether queries, keys and values have biases.
     pub qkv_bias: bool,
+    /// Whether the attention's output has a bias.
+    pub output_bias: bool,
+    /// Whether queries and keys are normed by head.
     pub qk_norm: bool,
 }
 
-const MAX_LAYERS: u32 = 1_024;
-const MAX_WIDTH: u32 = 1 << 17;
-const MAX_CONTEXT: u32 = 1 << 24;
+impl Architecture {
+    /// The name in `general.architecture`, which is also the prefix of its keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Architecture::Llama => "llama",
+            Architecture::Qwen2 => "qwen2",
+            Architecture::Qwen3 => "qwen3",
+        }
+    }
+
+    fn read(metadata: &Metadata) -> Result<Architecture, GgufError> {
+        let key = "general.architecture";
+        let name = metadata
+            .string(key)?
+            .ok_or_else(|| GgufError::MissingKey(key.into()))?;
+        let all = [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3];
+        let found = all.into_iter().find(|architecture| architecture.name() == name);
+        found.ok_or_else(|| GgufError::Architecture(excerpt(name.as_bytes())))
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 impl Config {
-    pub(crate) fn read(header: &Header) -> Result<Config, GgufError> {
-        let metadata = header.metadata();
-        let name = metadata.string("general.architecture").unwrap_or_default();
-        let architecture = match name {
-            "llama" => Architecture::Llama,
-            "qwen2" => Architecture::Qwen2,
-            "qwen3" => Architecture::Qwen3,
-            other => return Err(GgufError::Architecture(other.chars().take(64).collect())),
+    /// Reads the hyper-parameters of a model of `tokens` tokens. `has` says whether a tensor is there.
+    pub(crate) fn read(
+        metadata: &Metadata,
+        tokens: u32,
+        has: impl Fn(&str) -> bool,
+    ) -> Result<Config, GgufError> {
+        let architecture = Architecture::read(metadata)?;
+        let keys = Keys {
+            metadata,
+            prefix: architecture.name(),
         };
-        let keys = Keys { metadata, prefix: name };
-        let n_layers = keys.number("block_count", 1, MAX_LAYERS)?;
-        let d_model = keys.number("embedding_length", 1, MAX_WIDTH)?;
-        let n_heads = keys.number("attention.head_count", 1, 4_096)?;
-        let n_kv_heads = keys.optional("attention.head_count_kv", 1, n_heads)?.unwrap_or(n_heads);
-        if !n_heads.is_multiple_of(n_kv_heads) {
-            return Err(keys.bad("attention.head_count_kv", "does not divide the heads"));
+        if keys.u32("expert_count")?.unwrap_or(0) != 0 || keys.u32("expert_used_count")?.unwrap_or(0) != 0 {
+            return Err(GgufError::Unsupported("mixtures of experts".into()));
         }
-        let head_dim = match keys.optional("attention.key_length", 1, 4_096)? {
-            Some(dim) => dim,
-            None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
-            None => return Err(keys.bad("embedding_length", "is not divisible by the heads")),
+        let n_layers = keys.count("block_count", MAX_LAYERS)?;
+        let d_model = keys.count("embedding_length", MAX_WIDTH)?;
+        let d_ffn = keys.count("feed_forward_length", MAX_WIDTH)?;
+        let n_heads = keys.count("attention.head_count", MAX_HEADS)?;
+        let n_kv_heads = match keys.u32("attention.head_count_kv")? {
+            None => n_heads,
+            Some(n) if n != 0 && n_heads.is_multiple_of(n) => n,
+            Some(n) => return Err(keys.wrong("attention.head_count_kv", n, "a divisor of head_count")),
         };
-        let dims = keys.optional("rope.dimension_count", 2, head_dim)?.unwrap_or(head_dim);
-        if !dims.is_multiple_of(2) {
-            return Err(keys.bad("rope.dimension_count", "is odd"));
-        }
-        let embedding = header
-            .tensor("token_embd.weight")
-            .ok_or_else(|| GgufError::Tensor { name: "token_embd.weight".into(), why: "is missing".into() })?;
-        let vocab = embedding.dims.get(1).copied().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
-        if let Some(tokens) = metadata.strings("tokenizer.ggml.tokens")
-            && tokens.len() as u64 != u64::from(vocab)
+        let head_dim = head_dim(&keys, d_model, n_heads)?;
+        let context = keys.count("context_length", MAX_CONTEXT)?;
+        if let Some(vocab) = keys.u32("vocab_size")?
+            && vocab != tokens
         {
-            return Err(GgufError::Metadata {
-                key: "tokenizer.ggml.tokens".into(),
-                why: format!("has {} tokens, the embedding {vocab} rows", tokens.len()),
-            });
+            return Err(keys.wrong("vocab_size", vocab, "the number of tokens"));
+        }
+        if tokens == 0 || tokens > MAX_VOCAB {
+            return Err(GgufError::MissingKey("tokenizer.ggml.tokens".into()));
+        }
+        let rms_eps = keys.f32("attention.layer_norm_rms_epsilon")?;
+        let rms_eps = rms_eps.ok_or_else(|| keys.missing("attention.layer_norm_rms_epsilon"))?;
+        if !(rms_eps > 0.0 && rms_eps < 1.0) {
+            return Err(keys.wrong("attention.layer_norm_rms_epsilon", rms_eps, "between 0 and 1"));
         }
         Ok(Config {
             architecture,
             n_layers,
             d_model,
-            d_ffn: keys.number("feed_forward_length", 1, 1 << 20)?,
+            d_ffn,
             n_heads,
             n_kv_heads,
             head_dim,
-            vocab,
-            context: keys.number("context_length", 1, MAX_CONTEXT)?,
-            rope: Rope {
-                base: keys.real("rope.freq_base", 1.0, 1e12)?.unwrap_or(10_000.0),
-                dims,
-                layout: match architecture {
-                    Architecture::Llama => RopeLayout::Interleaved,
-                    Architecture::Qwen2 | Architecture::Qwen3 => RopeLayout::Neox,
-                },
-                scaling: keys.scaling()?,
-            },
-            rms_eps: keys.real("attention.layer_norm_rms_epsilon", 0.0, 1.0)?.unwrap_or(1e-5),
-            tied_head: header.tensor("output.weight").is_none(),
-            qkv_bias: header.tensor("blk.0.attn_q.bias").is_some(),
-            qk_norm: header.tensor("blk.0.attn_q_norm.weight").is_some(),
+            vocab: tokens,
+            context,
+            rope: rope(&keys, architecture, head_dim, context)?,
+            rms_eps,
+            tied_head: !has("output.weight"),
+            qkv_bias: architecture == Architecture::Qwen2 || has("blk.0.attn_q.bias"),
+            output_bias: has("blk.0.attn_output.bias"),
+            qk_norm: architecture == Architecture::Qwen3,
         })
     }
-
-    /// Every tensor that the architecture needs is there in the shape that it needs.
-    pub(crate) fn check(&self, header: &Header) -> Result<(), GgufError> {
-        let wide = |n: u32| u64::from(n);
-        let (d, ffn) = (wide(self.d_model), wide(self.d_ffn));
-        let q = wide(self.n_heads) * wide(self.head_dim);
-        let kv = wide(self.n_kv_heads) * wide(self.head_dim);
-        needs(header, "token_embd.weight", &[d, wide(self.vocab)])?;
-        needs(header, "output_norm.weight", &[d])?;
-        if !self.tied_head {
-            needs(header, "output.weight", &[d, wide(self.vocab)])?;
-        }
-        for layer in 0..self.n_layers {
-            let name = |part: &str| format!("blk.{layer}.{part}.weight");
-            needs(header, &name("attn_norm"), &[d])?;
-            needs(header, &name("attn_q"), &[d, q])?;
-            needs(header, &name("attn_k"), &[d, kv])?;
-            needs(header, &name("attn_v"), &[d, kv])?;
-            needs(header, &name("attn_output"), &[q, d])?;
-            needs(header, &name("ffn_norm"), &[d])?;
-            needs(header, &name("ffn_gate"), &[d, ffn])?;
-            needs(header, &name("ffn_up"), &[d, ffn])?;
-            needs(header, &name("ffn_down"), &[ffn, d])?;
-        }
-        Ok(())
-    }
 }
 
-fn needs(header: &Header, name: &str, dims: &[u64]) -> Result<(), GgufError> {
-    let bad = |why: String| GgufError::Tensor { name: name.to_owned(), why };
-    let tensor = header.tensor(name).ok_or_else(|| bad("is missing".into()))?;
-    if tensor.dims != dims {
-        return Err(bad(format!("has the shape {:?}, the model needs {dims:?}", tensor.dims)));
-    }
-    Ok(())
-}
-
+/// The keys of one architecture.
 struct Keys<'a> {
     metadata: &'a Metadata,
-    prefix: &'a str,
+    prefix: &'static str,
 }
 
 impl Keys<'_> {
-    fn bad(&self, key: &str, why: impl Into<String>) -> GgufError {
-        GgufError::Metadata { key: format!("{}.{key}", self.prefix), why: why.into() }
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.prefix)
     }
 
-    fn optional(&self, key: &str, least: u32, most: u32) -> Result<Option<u32>, GgufError> {
-        let full = format!("{}.{key}", self.prefix);
-        if self.metadata.get(&full).is_none() {
-            return Ok(None);
-        }
-        match self.metadata.u32(&full) {
-            Some(n) if (least..=most).contains(&n) => Ok(Some(n)),
-            Some(n) => Err(self.bad(key, format!("is {n}, not {least} to {most}"))),
-            None => Err(self.bad(key, "is no whole number that fits")),
-        }
+    fn u32(&self, name: &str) -> Result<Option<u32>, GgufError> {
+        self.metadata.u32(&self.key(name))
     }
 
-    fn number(&self, key: &str, least: u32, most: u32) -> Result<u32, GgufError> {
-        self.optional(key, least, most)?.ok_or_else(|| self.bad(key, "is missing"))
+    fn f32(&self, name: &str) -> Result<Option<f32>, GgufError> {
+        self.metadata.f32(&self.key(name))
     }
 
-    fn real(&self, key: &str, least: f32, most: f32) -> Result<Option<f32>, GgufError> {
-        match self.metadata.get(&format!("{}.{key}", self.prefix)) {
-            None => Ok(None),
-            Some(Value::F64(x)) if (f64::from(least)..=f64::from(most)).contains(x) => Ok(Some(*x as f32)),
-            Some(_) => Err(self.bad(key, format!("is not a number from {least} to {most}"))),
+    /// A number that must be there, from 1 to `most`.
+    fn count(&self, name: &str, most: u32) -> Result<u32, GgufError> {
+        match self.u32(name)? {
+            Some(number) if (1..=most).contains(&number) => Ok(number),
+            Some(number) => Err(self.wrong(name, number, "a positive number of a sane size")),
+            None => Err(self.missing(name)),
         }
     }
 
-    fn scaling(&self) -> Result<RopeScaling, GgufError> {
-        let factor = self.real("rope.scaling.factor", 1e-3, 1e6)?.unwrap_or(1.0);
-        let original = self.optional("rope.scaling.original_context_length", 1, MAX_CONTEXT)?.unwrap_or(8_192);
-        match self.metadata.string(&format!("{}.rope.scaling.type", self.prefix)) {
-            None | Some("none") => Ok(RopeScaling::None),
-            Some("linear") => Ok(RopeScaling::Linear { factor }),
-            Some("yarn") => Ok(RopeScaling::Yarn {
-                factor,
-                original_context: original,
-                attention_factor: self.real("rope.scaling.attn_factor", 0.0, 1e3)?.unwrap_or(1.0),
-                beta_fast: 32.0,
-                beta_slow: 1.0,
-            }),
-            Some(other) => Err(self.bad("rope.scaling.type", format!("{other:?} is not supported"))),
+    fn missing(&self, name: &str) -> GgufError {
+        GgufError::MissingKey(self.key(name))
+    }
+
+    fn wrong(&self, name: &str, found: impl fmt::Display, needed: &'static str) -> GgufError {
+        GgufError::Value {
+            key: self.key(name),
+            found: found.to_string(),
+            needed,
         }
     }
+}
+
+fn head_dim(keys: &Keys<'_>, d_model: u32, n_heads: u32) -> Result<u32, GgufError> {
+    let head_dim = match keys.u32("attention.key_length")? {
+        Some(_) => keys.count("attention.key_length", MAX_HEADS)?,
+        None if d_model.is_multiple_of(n_heads) => d_model / n_heads,
+        None => return Err(keys.wrong("embedding_length", d_model, "a multiple of head_count")),
+    };
+    match keys.u32("attention.value_length")? {
+        Some(length) if length != head_dim => {
+            Err(keys.wrong("attention.value_length", length, "the length of a key"))
+        }
+        _ => Ok(head_dim),
+    }
+}
+
+fn rope(keys: &Keys<'_>, architecture: Architecture, head_dim: u32, context: u32) -> Result<Rope, GgufError> {
+    const BASE: f32 = 10_000.0;
+    let dims = keys.u32("rope.dimension_count")?.unwrap_or(head_dim);
+    if dims == 0 || dims > head_dim || !dims.is_multiple_of(2) {
+        return Err(keys.wrong(
+            "rope.dimension_count",
+            dims,
+            "even and at most the length of a head",
+        ));
+    }
+    let base = keys.f32("rope.freq_base")?.unwrap_or(BASE);
+    if !base.is_finite() || base < 1.0 {
+        return Err(keys.wrong("rope.freq_base", base, "finite and at least 1"));
+    }
+    let layout = match architecture {
+        Architecture::Llama => RopeLayout::Interleaved,
+        Architecture::Qwen2 | Architecture::Qwen3 => RopeLayout::Neox,
+    };
+    let scaling = RopeScaling::read(keys.metadata, keys.prefix, context)?;
+    Ok(Rope {
+        base,
+        dims,
+        layout,
+        scaling,
+    })
 }

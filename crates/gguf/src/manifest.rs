@@ -1,214 +1,370 @@
-//! What a model file is, chunk by chunk: so that any peer's bytes can be checked.
-//! It is not signed here; its id binds everything that matters.
+//! A model's manifest: what its file is, by hash, so that whoever has a chunk can check that chunk.
+//! Does not fetch, sign or decide whom to believe.
 
-use std::fmt;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::ops::Range;
-use std::str::FromStr;
 
+use minicbor::{Decode, Encode};
 use sha2::{Digest as _, Sha256};
 
-use crate::{GgufError, Header};
+use crate::chunks::{self, CHUNK_BYTES};
+use crate::header::Header;
+use crate::limits::{
+    MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, MAX_SOURCE_BYTES, MAX_SOURCES,
+    MAX_TEXT_BYTES,
+};
+use crate::manifest_error::ManifestError;
+use crate::model_id::ModelId;
 
-/// Bytes of a chunk, the last one excepted.
-const CHUNK_BYTES: u32 = 1 << 20;
-/// 32 GiB in chunks of 1 MiB.
-const MAX_CHUNKS: usize = 32_768;
-const MAX_ENCODED_BYTES: usize = 8 << 20;
+/// The one version there is.
+const VERSION: u32 = 1;
 
-/// The hash of a manifest's core: the same for the same file at every relay.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ModelId(pub [u8; 32]);
-
-impl fmt::Display for ModelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ModelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for ModelId {
-    type Err = GgufError;
-
-    fn from_str(text: &str) -> Result<ModelId, GgufError> {
-        let bad = || GgufError::Manifest("a model id is 64 lower-case hexadecimal digits".into());
-        let digits = text.as_bytes();
-        let sound = digits.len() == 64 && digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !sound {
-            return Err(bad());
-        }
-        let mut id = [0; 32];
-        for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-        }
-        Ok(ModelId(id))
-    }
-}
-
-/// A file, chunk by chunk, and what people call it.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+/// The description of a model file. Its core (lengths and hashes) is what the id names; the rest
+/// ([`About`]) is for people and lists and may differ between publishers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
-    #[n(0)]
+    id: ModelId,
     core: Core,
+    about: About,
+}
+
+/// What a publisher says about a model: for people and lists, not part of the id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct About {
+    /// The name shown; where empty, `general.name` or the file's name serves.
+    #[n(0)]
+    pub name: String,
+    /// `general.architecture`; [`Manifest::build`] takes it from the header.
+    #[n(1)]
+    pub architecture: String,
+    /// Layers, as its publisher says; [`Manifest::build`] takes them from the header.
+    #[n(2)]
+    pub layers: u32,
+    /// An SPDX expression; where absent, `general.license` serves.
+    #[n(3)]
+    pub license: Option<String>,
+    /// The file's name, without folders.
+    #[n(4)]
+    pub file_name: String,
+    /// Other places where the same file can be had.
+    #[n(5)]
+    pub sources: Vec<String>,
+}
+
+/// CBOR array in the order of the indexes; what [`ModelId`] hashes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+struct Core {
+    #[n(0)]
+    version: u32,
+    #[n(1)]
+    file_bytes: u64,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    file_sha256: [u8; 32],
+    #[n(3)]
+    header_bytes: u64,
+    #[cbor(n(4), with = "minicbor::bytes")]
+    header_sha256: [u8; 32],
+    #[n(5)]
+    chunk_bytes: u64,
+    /// The SHA-256 of every chunk, one behind the other.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    chunk_sha256: Vec<u8>,
+}
+
+/// The core stays in its bytes, so that the id is the hash of exactly what was sent.
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Envelope {
+    #[cbor(n(0), with = "minicbor::bytes")]
+    core: Vec<u8>,
     #[n(1)]
     about: About,
 }
 
-/// What the id is the hash of.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-struct Core {
-    #[n(0)]
-    format: u32,
-    #[n(1)]
-    file_bytes: u64,
-    #[n(2)]
-    header_bytes: u64,
-    #[n(3)]
-    chunk_bytes: u32,
-    #[cbor(n(4), with = "minicbor::bytes")]
-    sha256: [u8; 32],
-    /// 32 bytes for each chunk.
-    #[cbor(n(5), with = "minicbor::bytes")]
-    chunks: Vec<u8>,
-}
-
-/// For people; not part of the id.
-#[derive(Clone, Debug, Default, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub struct About {
-    #[n(0)]
-    pub name: String,
-    #[n(1)]
-    pub architecture: String,
-    #[n(2)]
-    pub layers: u32,
-    #[n(3)]
-    pub license: Option<String>,
-}
-
 impl Manifest {
-    /// Reads a whole file once.
-    pub fn build<R: Read>(mut reader: R, file_bytes: u64, header: &Header, about: About) -> Result<Manifest, GgufError> {
-        let mut whole = Sha256::new();
-        let mut chunks = Vec::new();
-        let mut left = file_bytes;
-        let mut buffer = vec![0; CHUNK_BYTES as usize];
-        while left > 0 {
-            let take = usize::try_from(left.min(u64::from(CHUNK_BYTES))).unwrap_or(buffer.len());
-            let part = &mut buffer[..take];
-            reader.read_exact(part).map_err(|e| GgufError::Io(e.to_string()))?;
-            whole.update(&*part);
-            chunks.extend_from_slice(&Sha256::digest(&*part));
-            left -= take as u64;
+    /// Makes the manifest of the model file that `reader` holds from its first byte to its last.
+    ///
+    /// # Errors
+    /// [`ManifestError::File`] where [`Header::read`] refuses the file, [`ManifestError::Field`] where a text of
+    /// `about` is too long, [`ManifestError::Io`] where the file is not `file_bytes` long.
+    pub fn build<R: Read>(reader: R, file_bytes: u64, about: About) -> Result<Manifest, ManifestError> {
+        if file_bytes > MAX_FILE_BYTES {
+            return Err(ManifestError::Field("the file is too long"));
         }
+        let mut hasher = Hasher::new(BufReader::with_capacity(256 << 10, reader));
+        let header = Header::read(&mut hasher, file_bytes)?;
+        let header_sha256 = hasher.file.clone().finalize().into();
+        let copied =
+            std::io::copy(&mut hasher, &mut std::io::sink()).map_err(|e| ManifestError::Io(e.to_string()))?;
+        if header.header_bytes() + copied != file_bytes {
+            let found = header.header_bytes() + copied;
+            return Err(ManifestError::Io(format!(
+                "{found} bytes came, {file_bytes} were announced"
+            )));
+        }
+        let (file_sha256, chunk_sha256) = hasher.finish();
         let core = Core {
-            format: 1,
+            version: VERSION,
             file_bytes,
-            header_bytes: header.data_offset_bytes(),
+            file_sha256,
+            header_bytes: header.header_bytes(),
+            header_sha256,
             chunk_bytes: CHUNK_BYTES,
-            sha256: whole.finalize().into(),
-            chunks,
+            chunk_sha256,
         };
-        let manifest = Manifest { core, about };
-        manifest.check()?;
+        Manifest::new(core, describe(&header, about)?)
+    }
+
+    fn new(core: Core, about: About) -> Result<Manifest, ManifestError> {
+        core.check()?;
+        about.check()?;
+        let id = ModelId(Sha256::digest(encode(&core)).into());
+        Ok(Manifest { id, core, about })
+    }
+
+    /// Reads a manifest: at most [`MAX_MANIFEST_BYTES`], in its one encoding, with every field in its range.
+    ///
+    /// # Errors
+    /// [`ManifestError::Encoding`] and [`ManifestError::Field`].
+    pub fn decode(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+        if bytes.len() > MAX_MANIFEST_BYTES {
+            return Err(ManifestError::Encoding(format!(
+                "{} bytes are too many",
+                bytes.len()
+            )));
+        }
+        let refuse = |error: minicbor::decode::Error| ManifestError::Encoding(error.to_string());
+        let envelope: Envelope = minicbor::decode(bytes).map_err(refuse)?;
+        let core: Core = minicbor::decode(&envelope.core).map_err(refuse)?;
+        let manifest = Manifest::new(core, envelope.about)?;
+        // One manifest, one encoding: otherwise one model could have many ids.
+        if manifest.encode() != bytes {
+            return Err(ManifestError::Encoding("it is not in the shortest form".into()));
+        }
         Ok(manifest)
     }
 
-    /// Reads exactly one manifest, and only one that makes sense.
-    pub fn decode(bytes: &[u8]) -> Result<Manifest, GgufError> {
-        let bad = |why: String| GgufError::Manifest(why);
-        if bytes.len() > MAX_ENCODED_BYTES {
-            return Err(bad(format!("{} bytes", bytes.len())));
+    /// The same, of the model that was asked for.
+    ///
+    /// # Errors
+    /// Also [`ManifestError::OtherModel`].
+    pub fn decode_for(bytes: &[u8], asked: &ModelId) -> Result<Manifest, ManifestError> {
+        let manifest = Manifest::decode(bytes)?;
+        let found = manifest.id;
+        if found == *asked {
+            Ok(manifest)
+        } else {
+            Err(ManifestError::OtherModel { asked: *asked, found })
         }
-        let mut decoder = minicbor::Decoder::new(bytes);
-        let manifest: Manifest = decoder.decode().map_err(|e| bad(e.to_string()))?;
-        if decoder.position() != bytes.len() {
-            return Err(bad("bytes after its end".into()));
-        }
-        manifest.check()?;
-        Ok(manifest)
     }
 
+    /// Its bytes, always the same.
     pub fn encode(&self) -> Vec<u8> {
-        minicbor::to_vec(self).unwrap_or_default()
+        encode(&Envelope {
+            core: encode(&self.core),
+            about: self.about.clone(),
+        })
     }
 
+    /// The model's name everywhere.
     pub fn id(&self) -> ModelId {
-        ModelId(Sha256::digest(minicbor::to_vec(&self.core).unwrap_or_default()).into())
+        self.id
     }
 
-    pub fn about(&self) -> &About {
-        &self.about
-    }
-
+    /// The file's length.
     pub fn file_bytes(&self) -> u64 {
         self.core.file_bytes
     }
 
-    /// Bytes before the weights.
+    /// The file's SHA-256.
+    pub fn sha256(&self) -> [u8; 32] {
+        self.core.file_sha256
+    }
+
+    /// The header's length: what must be fetched before [`Header::read`] succeeds.
     pub fn header_bytes(&self) -> u64 {
         self.core.header_bytes
     }
 
-    pub fn sha256(&self) -> [u8; 32] {
-        self.core.sha256
+    /// The length of every chunk but the last.
+    pub fn chunk_bytes(&self) -> u64 {
+        self.core.chunk_bytes
     }
 
+    /// How many chunks there are.
     pub fn chunk_count(&self) -> u32 {
-        (self.core.chunks.len() / 32) as u32
+        u32::try_from(self.core.chunk_sha256.len() / 32).unwrap_or(u32::MAX)
     }
 
-    /// Where a chunk lies in the file.
+    /// The bytes of a chunk in the file.
     pub fn chunk_range(&self, index: u32) -> Option<Range<u64>> {
-        let start = u64::from(index) * u64::from(self.core.chunk_bytes);
-        (index < self.chunk_count())
-            .then(|| start..(start + u64::from(self.core.chunk_bytes)).min(self.core.file_bytes))
+        chunks::range(index, self.core.file_bytes, self.core.chunk_bytes)
     }
 
-    /// Refuses bytes that are not the chunk.
-    pub fn check_chunk(&self, index: u32, bytes: &[u8]) -> Result<(), GgufError> {
-        let at = index as usize * 32;
-        match self.core.chunks.get(at..at + 32) {
-            Some(hash) if Sha256::digest(bytes).as_slice() == hash => Ok(()),
-            _ => Err(GgufError::Chunk(index)),
-        }
-    }
-
-    /// The chunks that hold any of these bytes, in order.
+    /// The chunks that `ranges` touch, ascending, each once.
     pub fn chunks_of(&self, ranges: &[Range<u64>]) -> Vec<u32> {
-        let size = u64::from(self.core.chunk_bytes);
-        let mut chunks: Vec<u32> = ranges
-            .iter()
-            .filter(|range| range.start < range.end)
-            .flat_map(|range| range.start / size..=(range.end - 1) / size)
-            .filter_map(|index| u32::try_from(index).ok())
-            .collect();
-        chunks.sort_unstable();
-        chunks.dedup();
-        chunks
+        chunks::touched(ranges, self.core.file_bytes, self.core.chunk_bytes)
     }
 
-    fn check(&self) -> Result<(), GgufError> {
-        let Core { format, file_bytes, header_bytes, chunk_bytes, chunks, .. } = &self.core;
-        let bad = |why: &str| Err(GgufError::Manifest(why.into()));
-        if *format != 1 {
-            return bad("unknown format");
+    /// Checks the bytes of a chunk.
+    ///
+    /// # Errors
+    /// [`ManifestError::NoChunk`], [`ManifestError::ChunkBytes`], [`ManifestError::ChunkHash`].
+    pub fn check_chunk(&self, index: u32, bytes: &[u8]) -> Result<(), ManifestError> {
+        let range = self.chunk_range(index).ok_or(ManifestError::NoChunk {
+            index,
+            count: self.chunk_count(),
+        })?;
+        let (found, needed) = (bytes.len() as u64, range.end - range.start);
+        if found != needed {
+            return Err(ManifestError::ChunkBytes { index, found, needed });
         }
-        if !(1 << 20..=4 << 20).contains(chunk_bytes) {
-            return bad("chunks of another size than 1 to 4 MiB");
+        let hash = self.core.chunk_sha256.as_chunks::<32>().0.get(index as usize);
+        if hash.is_some_and(|hash| Sha256::digest(bytes)[..] == *hash) {
+            Ok(())
+        } else {
+            Err(ManifestError::ChunkHash { index })
         }
-        let count = file_bytes.div_ceil(u64::from(*chunk_bytes));
-        if count == 0 || count > MAX_CHUNKS as u64 || chunks.len() as u64 != count * 32 {
-            return bad("the number of chunks does not fit the file");
+    }
+
+    /// Checks the first [`Manifest::header_bytes`] bytes of the file.
+    ///
+    /// # Errors
+    /// [`ManifestError::HeaderHash`].
+    pub fn check_header(&self, bytes: &[u8]) -> Result<(), ManifestError> {
+        let sound = bytes.len() as u64 == self.core.header_bytes
+            && Sha256::digest(bytes)[..] == self.core.header_sha256;
+        if sound {
+            Ok(())
+        } else {
+            Err(ManifestError::HeaderHash)
         }
-        if header_bytes > file_bytes {
-            return bad("the header is longer than the file");
+    }
+
+    /// What its publisher says about it; of the layers, the header has the last word.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+}
+
+impl Core {
+    fn check(&self) -> Result<(), ManifestError> {
+        let refuse = |what| Err(ManifestError::Field(what));
+        if self.version != VERSION {
+            return refuse("only version 1 is read");
+        }
+        if self.chunk_bytes != CHUNK_BYTES {
+            return refuse("chunks have 1 MiB");
+        }
+        if self.file_bytes > MAX_FILE_BYTES {
+            return refuse("the file is too long");
+        }
+        if self.header_bytes == 0 || self.header_bytes > MAX_HEADER_BYTES.min(self.file_bytes) {
+            return refuse("the header does not fit the file");
+        }
+        if self.chunk_sha256.len() as u64 != 32 * chunks::count(self.file_bytes, self.chunk_bytes) {
+            return refuse("one hash per chunk is needed");
         }
         Ok(())
+    }
+}
+
+impl About {
+    fn check(&self) -> Result<(), ManifestError> {
+        let plain = |text: &str, most: usize| text.len() <= most && !text.chars().any(char::is_control);
+        let license = self.license.as_deref().unwrap_or_default();
+        let texts = [&self.file_name, &self.name, &self.architecture, license];
+        if !texts.into_iter().all(|text| plain(text, MAX_TEXT_BYTES)) {
+            return Err(ManifestError::Field(
+                "a text is too long or has control characters",
+            ));
+        }
+        if self.file_name.contains(['/', '\\']) {
+            return Err(ManifestError::Field("the file name is a path"));
+        }
+        let urls = self.sources.iter().all(|url| plain(url, MAX_SOURCE_BYTES));
+        if self.sources.len() > MAX_SOURCES || !urls {
+            return Err(ManifestError::Field("too many sources, or one that is too long"));
+        }
+        if self.layers == 0 || self.layers > MAX_LAYERS {
+            return Err(ManifestError::Field("the number of layers is not possible"));
+        }
+        Ok(())
+    }
+}
+
+/// Fills what the publisher left open from the header.
+fn describe(header: &Header, about: About) -> Result<About, ManifestError> {
+    let config = header.config()?;
+    let from_file = |key: &str| {
+        let text = header.metadata().string(key).ok().flatten().unwrap_or_default();
+        let sound = !text.is_empty() && text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control);
+        sound.then(|| text.to_owned())
+    };
+    let stem = about
+        .file_name
+        .strip_suffix(".gguf")
+        .unwrap_or(&about.file_name)
+        .to_owned();
+    let given = Some(about.name).filter(|name| !name.is_empty());
+    Ok(About {
+        name: given.or_else(|| from_file("general.name")).unwrap_or(stem),
+        architecture: config.architecture.name().to_owned(),
+        layers: config.n_layers,
+        license: about.license.or_else(|| from_file("general.license")),
+        file_name: about.file_name,
+        sources: about.sources,
+    })
+}
+
+fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    // Writing to memory does not fail, and no field's encoding does.
+    minicbor::to_vec(value).unwrap_or_default()
+}
+
+/// Hashes everything that is read through it: the file as a whole, and by chunk.
+struct Hasher<R> {
+    reader: R,
+    file: Sha256,
+    chunk: Sha256,
+    chunk_left: u64,
+    chunks: Vec<u8>,
+}
+
+impl<R> Hasher<R> {
+    fn new(reader: R) -> Hasher<R> {
+        Hasher {
+            reader,
+            file: Sha256::new(),
+            chunk: Sha256::new(),
+            chunk_left: CHUNK_BYTES,
+            chunks: Vec::new(),
+        }
+    }
+
+    fn finish(mut self) -> ([u8; 32], Vec<u8>) {
+        if self.chunk_left < CHUNK_BYTES {
+            self.chunks.extend_from_slice(&self.chunk.finalize());
+        }
+        (self.file.finalize().into(), self.chunks)
+    }
+}
+
+impl<R: Read> Read for Hasher<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let most = usize::try_from(self.chunk_left)
+            .unwrap_or(buffer.len())
+            .min(buffer.len());
+        let read = self.reader.read(&mut buffer[..most])?;
+        self.file.update(&buffer[..read]);
+        self.chunk.update(&buffer[..read]);
+        self.chunk_left -= read as u64;
+        if self.chunk_left == 0 {
+            self.chunks.extend_from_slice(&self.chunk.finalize_reset());
+            self.chunk_left = CHUNK_BYTES;
+        }
+        Ok(read)
     }
 }

@@ -1,106 +1,198 @@
-//! The key–value part of a header, typed and bounded.
-//! It gives values; what they mean is the config's and the tokenizer's business.
+//! The keys and values of a model file.
+//! Does not know what a key means: `config` and `vocabulary` do.
 
-use std::collections::BTreeMap;
+use crate::error::{GgufError, excerpt};
+use crate::strings::Strings;
+use crate::value::{Array, Value};
 
-use crate::GgufError;
-
-/// A value. Arrays are stored by type, so that memory stays near the file's own size.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    U64(u64),
-    I64(i64),
-    F64(f64),
-    Bool(bool),
-    String(String),
-    U8s(Vec<u8>),
-    I32s(Vec<i32>),
-    U32s(Vec<u32>),
-    I64s(Vec<i64>),
-    F32s(Vec<f32>),
-    F64s(Vec<f64>),
-    Bools(Vec<bool>),
-    Strings(Vec<String>),
-}
-
-/// All values by key.
+/// Keys and values in the file's order, found by key. A wrong type is an error, never a missing value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
-    values: BTreeMap<String, Value>,
+    entries: Vec<(String, Value)>,
+    /// Places in `entries`, in the order of their keys.
+    by_key: Vec<u16>,
 }
 
 impl Metadata {
-    pub(crate) fn insert(&mut self, key: String, value: Value) -> Result<(), GgufError> {
-        match self.values.insert(key.clone(), value) {
-            None => Ok(()),
-            Some(_) => Err(GgufError::DuplicateKey(key)),
+    /// Takes the entries of a file. Keys must be unique, and no more than 65,536.
+    pub(crate) fn new(entries: Vec<(String, Value)>) -> Result<Metadata, GgufError> {
+        let mut by_key: Vec<u16> = (0..=u16::MAX).take(entries.len()).collect();
+        let key = |place: &u16| entries[usize::from(*place)].0.as_str();
+        by_key.sort_unstable_by(|a, b| key(a).cmp(key(b)));
+        if let Some(pair) = by_key.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
+            return Err(GgufError::DuplicateKey(excerpt(key(&pair[0]).as_bytes())));
         }
+        Ok(Metadata { entries, by_key })
     }
 
-    /// Any value.
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All in the file's order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+        self.entries.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// The value of a key, whatever its type.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.values.get(key)
+        let place = self
+            .by_key
+            .binary_search_by(|place| self.entries[usize::from(*place)].0.as_str().cmp(key));
+        place.ok().map(|at| &self.entries[usize::from(self.by_key[at])].1)
     }
 
-    /// All keys and values, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.values.iter().map(|(key, value)| (key.as_str(), value))
+    /// A `u32`, the type of every count and token id.
+    ///
+    /// # Errors
+    /// [`GgufError::WrongType`] where the key is there with another type; the same below.
+    pub fn u32(&self, key: &str) -> Result<Option<u32>, GgufError> {
+        self.typed(key, "u32", |value| {
+            if let Value::U32(number) = value {
+                Some(*number)
+            } else {
+                None
+            }
+        })
     }
 
-    /// Text.
-    pub fn string(&self, key: &str) -> Option<&str> {
-        match self.get(key)? {
-            Value::String(text) => Some(text),
+    /// An `f32`.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn f32(&self, key: &str) -> Result<Option<f32>, GgufError> {
+        self.typed(key, "f32", |value| {
+            if let Value::F32(number) = value {
+                Some(*number)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// A `bool`.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn bool(&self, key: &str) -> Result<Option<bool>, GgufError> {
+        self.typed(key, "bool", |value| {
+            if let Value::Bool(flag) = value {
+                Some(*flag)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// A string.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn string(&self, key: &str) -> Result<Option<&str>, GgufError> {
+        self.typed(key, "string", |value| {
+            if let Value::String(text) = value {
+                Some(text.as_str())
+            } else {
+                None
+            }
+        })
+    }
+
+    /// An array of strings.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn strings(&self, key: &str) -> Result<Option<&Strings>, GgufError> {
+        self.typed(key, "array of string", |value| match value {
+            Value::Array(Array::String(strings)) => Some(strings),
             _ => None,
-        }
+        })
     }
 
-    /// A whole number that fits 32 bits, however the file stored it.
-    pub fn u32(&self, key: &str) -> Option<u32> {
-        match self.get(key)? {
-            Value::U64(n) => u32::try_from(*n).ok(),
-            Value::I64(n) => u32::try_from(*n).ok(),
+    /// An array of `f32`.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn f32s(&self, key: &str) -> Result<Option<&[f32]>, GgufError> {
+        self.typed(key, "array of f32", |value| match value {
+            Value::Array(Array::F32(numbers)) => Some(numbers.as_slice()),
             _ => None,
-        }
+        })
     }
 
-    /// A number.
-    pub fn f32(&self, key: &str) -> Option<f32> {
-        match self.get(key)? {
-            Value::F64(x) => Some(*x as f32),
+    /// An array of `i32`.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn i32s(&self, key: &str) -> Result<Option<&[i32]>, GgufError> {
+        self.typed(key, "array of i32", |value| match value {
+            Value::Array(Array::I32(numbers)) => Some(numbers.as_slice()),
             _ => None,
-        }
+        })
     }
 
-    /// Yes or no.
-    pub fn bool(&self, key: &str) -> Option<bool> {
-        match self.get(key)? {
-            Value::Bool(flag) => Some(*flag),
+    /// An array of `u32`.
+    ///
+    /// # Errors
+    /// As [`Metadata::u32`].
+    pub fn u32s(&self, key: &str) -> Result<Option<&[u32]>, GgufError> {
+        self.typed(key, "array of u32", |value| match value {
+            Value::Array(Array::U32(numbers)) => Some(numbers.as_slice()),
             _ => None,
-        }
+        })
     }
 
-    /// An array of texts.
-    pub fn strings(&self, key: &str) -> Option<&[String]> {
-        match self.get(key)? {
-            Value::Strings(texts) => Some(texts),
-            _ => None,
-        }
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        needed: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, GgufError> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let wrong = || GgufError::WrongType {
+            key: key.to_owned(),
+            found: value.type_name(),
+            needed,
+        };
+        read(value).map(Some).ok_or_else(wrong)
     }
+}
 
-    /// An array of numbers.
-    pub fn f32s(&self, key: &str) -> Option<&[f32]> {
-        match self.get(key)? {
-            Value::F32s(numbers) => Some(numbers),
-            _ => None,
-        }
-    }
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
 
-    /// An array of whole numbers.
-    pub fn i32s(&self, key: &str) -> Option<&[i32]> {
-        match self.get(key)? {
-            Value::I32s(numbers) => Some(numbers),
-            _ => None,
-        }
+    #[test]
+    fn a_key_is_found_by_its_type_and_refused_by_another() {
+        let entries = [
+            ("b", Value::U32(7)),
+            ("a", Value::from(vec![1.5f32])),
+            ("c", Value::from("x")),
+        ];
+        let metadata = Metadata::new(entries.map(|(key, value)| (key.to_owned(), value)).into()).unwrap();
+        assert_eq!(metadata.u32("b"), Ok(Some(7)));
+        assert_eq!(metadata.f32s("a"), Ok(Some([1.5].as_slice())));
+        assert_eq!(metadata.string("d"), Ok(None));
+        assert_eq!(
+            metadata.u32("c"),
+            Err(GgufError::WrongType {
+                key: "c".into(),
+                found: "string",
+                needed: "u32"
+            })
+        );
+        assert_eq!(
+            metadata.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            ["b", "a", "c"]
+        );
     }
 }

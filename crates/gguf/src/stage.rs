@@ -1,97 +1,63 @@
-//! Which part of a model: contiguous layers, and the ends.
-//! It names bytes; it does not fetch them.
+//! A part of a model that one device runs, and the bytes of the file that it needs.
+//! Does not fetch them.
 
-use std::fmt;
 use std::ops::Range;
-use std::str::FromStr;
 
-use crate::{GgufError, Header};
+use crate::header::Header;
+use crate::layer_range::LayerRange;
 
-/// Layers `first..end`, at least one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LayerRange {
-    first: u32,
-    end: u32,
-}
-
-impl LayerRange {
-    pub fn new(first: u32, end: u32) -> Result<LayerRange, GgufError> {
-        if first < end { Ok(LayerRange { first, end }) } else { Err(GgufError::Range { first, end }) }
-    }
-
-    pub fn first(&self) -> u32 {
-        self.first
-    }
-
-    pub fn end(&self) -> u32 {
-        self.end
-    }
-
-    /// Layers in it; never 0.
-    #[allow(clippy::len_without_is_empty)] // it never is
-    pub fn len(&self) -> u32 {
-        self.end - self.first
-    }
-
-    pub fn contains(&self, layer: u32) -> bool {
-        (self.first..self.end).contains(&layer)
-    }
-
-    pub fn overlaps(&self, other: &LayerRange) -> bool {
-        self.first < other.end && other.first < self.end
-    }
-}
-
-impl fmt::Display for LayerRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.first, self.end)
-    }
-}
-
-impl FromStr for LayerRange {
-    type Err = GgufError;
-
-    fn from_str(text: &str) -> Result<LayerRange, GgufError> {
-        let bad = GgufError::Range { first: 0, end: 0 };
-        let (first, end) = text.split_once('-').ok_or_else(|| bad.clone())?;
-        LayerRange::new(first.parse().map_err(|_| bad.clone())?, end.parse().map_err(|_| bad)?)
-    }
-}
-
-/// Contiguous layers and, at the ends, the embedding and the head.
+/// Consecutive layers, with the embedding before them and the head behind them or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stage {
+    /// Takes token ids.
     pub embed: bool,
+    /// The layers it runs.
     pub layers: LayerRange,
+    /// Gives logits.
     pub head: bool,
 }
 
 impl Stage {
-    /// The first layers come with the embedding, the last with the head.
+    /// The stage of `layers` in a model of `n_layers`: the first embeds, the last has the head.
     pub fn of(layers: LayerRange, n_layers: u32) -> Stage {
-        Stage { embed: layers.first == 0, layers, head: layers.end >= n_layers }
+        Stage {
+            embed: layers.first() == 0,
+            layers,
+            head: layers.end() == n_layers,
+        }
+    }
+
+    /// Whether this stage needs the tensor of that name. `tied_head`: the embedding is the head, too.
+    pub fn needs(&self, tensor: &str, tied_head: bool) -> bool {
+        match tensor {
+            "token_embd.weight" => self.embed || (self.head && tied_head),
+            "output.weight" | "output_norm.weight" => self.head,
+            "rope_freqs.weight" => true,
+            _ => {
+                let layer = tensor.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
+                layer
+                    .and_then(|(layer, _)| layer.parse().ok())
+                    .is_some_and(|layer| self.layers.contains(layer))
+            }
+        }
     }
 }
 
-/// Where in the file the weights of a stage lie, in order.
+/// The byte ranges of the tensors that a stage needs, in order; neighbours are one range, padding included.
 pub fn stage_ranges(header: &Header, stage: &Stage) -> Vec<Range<u64>> {
-    let tied = header.tensor("output.weight").is_none();
-    let mut ranges: Vec<Range<u64>> = header
+    let tied_head = header.tensor("output.weight").is_none();
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for tensor in header
         .tensors()
         .iter()
-        .filter(|tensor| match tensor.name.strip_prefix("blk.") {
-            Some(rest) => {
-                let layer = rest.split('.').next().and_then(|n| n.parse().ok());
-                layer.is_some_and(|layer| stage.layers.contains(layer))
+        .filter(|tensor| stage.needs(&tensor.name, tied_head))
+    {
+        match ranges.last_mut() {
+            Some(last) if tensor.offset_bytes - last.end < u64::from(header.alignment()) => {
+                last.end = tensor.end_bytes();
             }
-            None => match tensor.name.as_str() {
-                "token_embd.weight" => stage.embed || (stage.head && tied),
-                "output.weight" | "output_norm.weight" => stage.head,
-                _ => true,
-            },
-        })
-        .map(|tensor| tensor.offset_bytes..tensor.offset_bytes + tensor.bytes)
-        .collect();
-    ranges.sort_by_key(|range| range.start);
+            _ => ranges.push(tensor.offset_bytes..tensor.end_bytes()),
+        }
+    }
     ranges
 }

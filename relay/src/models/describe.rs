@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::body::Bytes;
-use gguf::{About, Header, Manifest};
+use gguf::{About, GgufError, Header, Manifest};
 use sha2::{Digest, Sha256};
 
 use super::{ModelError, shared};
@@ -87,7 +87,6 @@ impl Published {
 
 /// A file whose header is sound; its weights have not been read.
 pub(super) struct Checked {
-    header: Header,
     about: About,
     path: PathBuf,
     bytes: u64,
@@ -100,16 +99,15 @@ impl Checked {
             path: path.to_owned(),
             source,
         };
-        let unsound = |source| ModelError::Unsound {
+        let unsound = |source: GgufError| ModelError::Unsound {
             path: path.to_owned(),
-            source,
+            source: source.into(),
         };
         let file = File::open(path).map_err(fail)?;
         let bytes = file.metadata().map_err(fail)?.len();
         let header = Header::read(BufReader::new(file), bytes).map_err(unsound)?;
         Ok(Checked {
             about: about(&header, path).map_err(unsound)?,
-            header,
             path: path.to_owned(),
             bytes,
         })
@@ -128,29 +126,30 @@ impl Checked {
 
     /// Hashes all that `reader` gives, which must be this file.
     pub(super) fn manifest(self, reader: impl Read) -> Result<Manifest, ModelError> {
-        Manifest::build(reader, self.bytes, &self.header, self.about).map_err(|source| ModelError::Unsound {
+        Manifest::build(reader, self.bytes, self.about).map_err(|source| ModelError::Unsound {
             path: self.path,
             source,
         })
     }
 }
 
-fn about(header: &Header, path: &Path) -> Result<About, gguf::GgufError> {
+fn about(header: &Header, path: &Path) -> Result<About, GgufError> {
     let metadata = header.metadata();
     let stem = || path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     Ok(About {
         name: metadata
-            .string("general.name")
+            .string("general.name")?
             .filter(|name| !name.trim().is_empty())
             .map(str::to_owned)
             .or_else(stem)
             .unwrap_or_default(),
         architecture: metadata
-            .string("general.architecture")
+            .string("general.architecture")?
             .unwrap_or_default()
             .to_owned(),
         layers: header.config()?.n_layers,
-        license: metadata.string("general.license").map(str::to_owned),
+        license: metadata.string("general.license")?.map(str::to_owned),
+        ..About::default()
     })
 }
 
