@@ -35,7 +35,7 @@ impl FromStr for ModelId {
         }
         let mut id = [0; 32];
         for (byte, pair) in id.iter_mut().zip(digits.as_chunks::<2>().0) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+            *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
         }
         Ok(ModelId(id))
     }

@@ -51,8 +51,8 @@ fn block(ty: TensorType, deviation: f32, random: &mut SplitMix, out: &mut Vec<u8
 /// Half precision, rounded to the nearest; what is too large becomes the largest.
 fn half(value: f32) -> u16 {
     let bits = value.to_bits();
-    let sign = (bits >> 16 & 0x8000) as u16;
-    let exponent = (bits >> 23 & 0xFF).cast_signed() - 127 + 15;
+    let sign = ((bits >> 16) & 0x8000) as u16;
+    let exponent = ((bits >> 23) & 0xFF).cast_signed() - 127 + 15;
     if exponent <= 0 {
         // Subnormal: multiples of 2^-24.
         return sign | (value.abs() * 16_777_216.0).round() as u16;
@@ -60,7 +60,7 @@ fn half(value: f32) -> u16 {
     if exponent >= 31 {
         return sign | 0x7BFF;
     }
-    let rounded = (bits & 0x7F_FFFF) + 0xFFF + (bits >> 13 & 1);
+    let rounded = (bits & 0x7F_FFFF) + 0xFFF + ((bits >> 13) & 1);
     let magnitude = (exponent.cast_unsigned() << 10) + (rounded >> 13);
     sign | magnitude.min(0x7BFF) as u16
 }
