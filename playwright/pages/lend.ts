@@ -9,12 +9,18 @@ export class LendPage {
     this.page = page;
   }
 
-  /** Lends layers `first` to `end - 1` on the CPU and waits until they are served. */
-  async lend(model: string, first: number, end: number): Promise<void> {
+  /** Lends layers `first` to `end - 1` on the CPU, no step faster than `stepMs`, and waits until they are served. */
+  async lend(model: string, first: number, end: number, stepMs = 0): Promise<void> {
     const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend: 'cpu', storage: 'memory' });
+    if (stepMs > 0) query.set('pace_ms', String(stepMs));
     await this.page.goto(`/lend?${query}`);
     await this.page.getByTestId('lend-toggle').click();
     await consent(this.page, 'lend');
     await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  }
+
+  /** Whether this tab computes for somebody just now. */
+  async works(): Promise<boolean> {
+    return (await this.page.getByTestId('lend-status').getAttribute('data-state')) === 'working';
   }
 }

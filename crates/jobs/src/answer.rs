@@ -29,11 +29,21 @@ pub enum Update {
 pub enum Answer {
     Model(ModelFacts),
     /// `us_per_token` is measured, one token after the other.
-    Stage { backend: String, us_per_token: u32, weight_bytes: u64 },
+    Stage {
+        backend: String,
+        us_per_token: u32,
+        weight_bytes: u64,
+    },
     /// `from_nothing`: the prompt holds no text, only control tokens.
-    Ids { ids: Vec<u32>, from_nothing: bool },
+    Ids {
+        ids: Vec<u32>,
+        from_nothing: bool,
+    },
     Text(String),
-    Stepped { output: StepOutput, compute_ms: f32 },
+    Stepped {
+        output: StepOutput,
+        compute_ms: f32,
+    },
     Nothing,
 }
 
@@ -42,7 +52,10 @@ pub enum Answer {
 pub enum StepOutput {
     Nothing,
     /// `[n, d_model]` in the wire type that was wanted.
-    Hidden { d_model: u32, bytes: ByteBuf },
+    Hidden {
+        d_model: u32,
+        bytes: ByteBuf,
+    },
     /// One id for each row that wanted one.
     Tokens(Vec<u32>),
 }

@@ -24,15 +24,30 @@ pub enum Ask {
     Encode { model: String, prompt: Prompt },
     /// Text of more ids of one answer; what is not yet whole UTF-8 waits for the next call.
     /// `from_nothing`: no text came before, so that a leading word keeps no space.
-    Decode { model: String, decoder: u64, from_nothing: bool, ids: Vec<u32>, last: bool },
+    Decode {
+        model: String,
+        decoder: u64,
+        from_nothing: bool,
+        ids: Vec<u32>,
+        last: bool,
+    },
     /// Reserve a KV cache, under a name of the page's choice.
-    OpenKv { kv: u64, stage: StageKey, max_positions: u32 },
+    OpenKv {
+        kv: u64,
+        stage: StageKey,
+        max_positions: u32,
+    },
     /// Cut a KV cache back.
     TruncateKv { kv: u64, positions: u32 },
     /// Free a KV cache.
     CloseKv { kv: u64 },
     /// Compute the positions from `first_position` on; answered by `Answer::Stepped`.
-    Step { kv: u64, first_position: u32, input: StepInput, want: StepWant },
+    Step {
+        kv: u64,
+        first_position: u32,
+        input: StepInput,
+        want: StepWant,
+    },
 }
 
 /// Layers `first..end` of a model, with the embedding if `first` is 0 and with the head if `end`
@@ -86,7 +101,11 @@ pub enum StepWant {
     Hidden(Wire),
     /// One sampled id for each of the last `rows` positions. `recent` holds the tokens before the
     /// first of them, latest last, for the repeat penalty.
-    Sample { rows: u32, sampling: Sampling, recent: Vec<u32> },
+    Sample {
+        rows: u32,
+        sampling: Sampling,
+        recent: Vec<u32>,
+    },
     /// Only the KV cache.
     Nothing,
 }
