@@ -73,10 +73,10 @@ fn say(world: &mut World, host: usize, peer: &str, stream: u64, messages: Vec<Me
     for input in inputs {
         node.handle_input(now, input);
         while let Some(output) = node.poll_output() {
-            if let Output::Send { stream: on, message } = output {
-                if on == stream {
-                    said.push(message);
-                }
+            if let Output::Send { stream: on, message } = output
+                && on == stream
+            {
+                said.push(message);
             }
         }
     }
@@ -96,7 +96,8 @@ fn refusal(messages: &[Message]) -> Option<Refusal> {
 #[test]
 fn a_stage_that_is_not_here_or_makes_no_sense_is_refused_with_the_reason() {
     let (mut world, _, worker) = world();
-    let cases: [(Refusal, fn(&mut Open)); 9] = [
+    type Change = fn(&mut Open);
+    let cases: [(Refusal, Change); 9] = [
         (Refusal::Model, |open| open.model.0[0] ^= 1),
         (Refusal::Model, |open| {
             open.stage.layers = LayerRange::new(0, 4).unwrap()

@@ -10,6 +10,8 @@ const SHORTEST_MS: u64 = 500;
 /// A stage that has shown nothing yet may take this long for so many positions.
 const FIRST_MS: u64 = 8_000;
 const FIRST_POSITIONS: u64 = 64;
+/// And longer, if it is slow by its own word; but its word does not buy it more than this.
+const MAX_SAID_MS: u64 = 120_000;
 /// How many times the usual time is too long.
 const PATIENCE: u64 = 3;
 
@@ -18,9 +20,16 @@ const PATIENCE: u64 = 3;
 pub(crate) struct Pace {
     /// Milliseconds and positions.
     recent: VecDeque<(u64, u32)>,
+    /// What the stage says that one token takes.
+    said_us: u32,
 }
 
 impl Pace {
+    /// The stage has said how long one token takes it.
+    pub(crate) fn expect(&mut self, us_per_token: u32) {
+        self.said_us = us_per_token;
+    }
+
     pub(crate) fn note(&mut self, ms: u64, positions: u32) {
         if self.recent.len() == WINDOW {
             self.recent.pop_front();
@@ -34,7 +43,8 @@ impl Pace {
         let mut times: Vec<u64> = self.recent.iter().map(|(ms, _)| *ms).collect();
         times.sort_unstable();
         let Some(p95) = times.get((times.len() * 95).div_ceil(100).saturating_sub(1)) else {
-            return FIRST_MS * u64::from(positions).div_ceil(FIRST_POSITIONS).max(1);
+            let said = PATIENCE * u64::from(self.said_us) * u64::from(positions) / 1_000;
+            return said.min(MAX_SAID_MS) + FIRST_MS * u64::from(positions).div_ceil(FIRST_POSITIONS).max(1);
         };
         let largest = self
             .recent
@@ -57,6 +67,10 @@ mod tests {
         let mut pace = Pace::default();
         assert_eq!(pace.deadline_ms(1), 8_000);
         assert_eq!(pace.deadline_ms(65), 16_000);
+        pace.expect(100_000);
+        assert_eq!(pace.deadline_ms(64), 8_000 + 19_200);
+        pace.expect(u32::MAX);
+        assert_eq!(pace.deadline_ms(1), 8_000 + 120_000);
         for _ in 0..31 {
             pace.note(10, 1);
         }

@@ -7,6 +7,10 @@ use crate::credit::Credit;
 use crate::io::{Now, StreamId};
 use crate::pace::Pace;
 
+/// A stage that has heard an Open may take this long until its cache is there: its device may be in
+/// the middle of another's long step.
+const BUSY_OPENING_MS: u64 = 60_000;
+
 /// A place on the route.
 pub(crate) struct Place {
     pub(crate) active: Slot,
@@ -80,6 +84,13 @@ impl Slot {
 
     pub(crate) fn is_alive(&self) -> bool {
         self.state != SlotState::Dead
+    }
+
+    /// It has heard the Open, and may need a while: its device may be busy.
+    pub(crate) fn heard(&mut self, now: Now) {
+        if let SlotState::Opening { until } = &mut self.state {
+            *until = (*until).max(now.plus_ms(BUSY_OPENING_MS));
+        }
     }
 
     /// Sets the clock where there is work of `available` positions, stops it where there is none.

@@ -180,10 +180,11 @@ impl Request {
     pub(crate) fn received(&mut self, session: SessionId, message: Message, world: &mut World<'_>) -> bool {
         let now = world.desk.now;
         match message {
-            Message::Opened(_) => {
+            Message::Opened(opened) => {
                 if let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) {
                     slot.state = SlotState::Serving;
                     slot.due = None;
+                    slot.pace.expect(opened.us_per_token);
                 }
                 self.feed(world.desk);
                 false
@@ -196,6 +197,7 @@ impl Request {
             Message::Ack(ack) => {
                 if let Some(slot) = self.slot(session) {
                     slot.credit.grant(ack.credit_bytes);
+                    slot.heard(now);
                 }
                 self.feed(world.desk);
                 false

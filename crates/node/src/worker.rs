@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Refusal, Refused,
-    Replay, Stage, Step, Text,
+    Ack, Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Refusal,
+    Refused, Replay, Stage, Step, Text,
 };
 
 use crate::credit::Owed;
@@ -169,6 +169,8 @@ impl Worker {
             }
         };
         desk.give(stream, Owner::Control(key.clone()));
+        // At once, so that a requester can tell a busy device from a dead one.
+        desk.send(stream, Message::Ack(Ack { credit_bytes: 0 }));
         self.caches += 1;
         let job = Job::new(key.clone(), stream, open, KvId(self.caches), held.d_model, desk);
         self.jobs.insert(key.clone(), job);

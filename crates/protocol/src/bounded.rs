@@ -62,7 +62,10 @@ impl<const MAX: usize> Text<MAX> {
 
     /// Takes as much of the text as fits.
     pub fn cut(text: &str) -> Text<MAX> {
-        Text(text[..text.floor_char_boundary(MAX)].to_owned())
+        let end = (0..=text.len().min(MAX))
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        Text(text[..end.unwrap_or(0)].to_owned())
     }
 }
 
