@@ -253,15 +253,13 @@ impl Driver {
             SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest { request })) => {
                 self.keep(request);
             }
+            // A peer that vanished without a word would hold its places for hours.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
                 result: Err(error),
                 ..
-            })) => {
-                // A peer that vanished without a word would hold its places for hours.
-                if !matches!(error, ping::Failure::Unsupported) {
-                    self.swarm.close_connection(connection);
-                }
+            })) if !matches!(error, ping::Failure::Unsupported) => {
+                self.swarm.close_connection(connection);
             }
             _ => {}
         }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod app;
+pub mod claim;
 pub mod error;
 pub mod headers;
 pub mod join;
@@ -14,7 +15,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, FromRequestParts, Request, State, ws::WebSocketUpgrade},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Request, State, ws::WebSocketUpgrade},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -31,6 +32,7 @@ use crate::{
     metrics::Metrics,
     models::Library,
     net::{http_ws::WsDoor, ws_stream::WsStream},
+    owner::Ownership,
     shared::Shared,
     store::Store,
     swarm_state::SwarmState,
@@ -39,6 +41,9 @@ use crate::{
 /// Largest WebSocket message that we take. Noise frames are below 64 KiB; js-libp2p gathers
 /// several into one message.
 const MAX_WS_MESSAGE_BYTES: usize = 1024 * 1024;
+
+/// Largest body of a request: a claim with its signed delegation is below 1 KiB.
+const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Buffers of one WebSocket: small, because most sockets are idle most of the time.
 const WS_READ_BUFFER_BYTES: usize = 8 * 1024;
@@ -51,6 +56,7 @@ pub struct AppState {
     pub shared: Arc<Shared>,
     pub models: Arc<Library>,
     pub store: Store,
+    pub ownership: Ownership,
     pub swarm: SwarmState,
     pub peer_id: PeerId,
     pub ice_servers: Vec<String>,
@@ -69,10 +75,12 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/swarms/{id}", get(api::swarm_by_id))
         .route("/api/v1/peers", get(api::peers))
         .route("/api/v1/invite", post(join::invite))
+        .route("/api/v1/claim", get(claim::offer).post(claim::claim))
         .route("/api/{*rest}", get(api::unknown))
         .route("/models/{id}", get(model_files::file))
         .route("/models/{id}/manifest", get(model_files::manifest))
         .fallback(app_or_websocket)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(state.clone(), every_answer))
         .with_state(state)
 }

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod models;
 pub mod net;
 pub mod offers;
+pub mod owner;
 pub mod rate;
 pub mod serve;
 pub mod shared;

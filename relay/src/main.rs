@@ -14,6 +14,7 @@ use manyhands_relay::{
     config::{Config, ConfigError, LogForm, Settings},
     invites, keys,
     models::{self, Published, add, download},
+    owner::Ownership,
     serve,
     store::Store,
     swarm_state::SwarmState,
@@ -91,8 +92,13 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
         }
         Command::Swarm(Swarm::Init | Swarm::Show) => {
             let config = settings(Settings::default())?;
-            let state = SwarmState::open(&Store::open(&config.data)?, &config.swarm_name)?;
+            let store = Store::open(&config.data)?;
+            let state = SwarmState::open(&store, &config.swarm_name)?;
             writeln!(out, "{} {}", state.id, state.name)?;
+            match Ownership::open(&store)?.owner()? {
+                Some(owner) => writeln!(out, "owner {owner}")?,
+                None => writeln!(out, "no owner yet: `serve` prints the claim link")?,
+            }
         }
     }
     Ok(())

@@ -27,6 +27,7 @@ use crate::{
         addrs::{PublicUrl, interfaces, ws_listen_addrs},
     },
     offers::Board,
+    owner::{OwnerError, Ownership},
     shared::Shared,
     stop,
     store::{Store, StoreError},
@@ -54,6 +55,8 @@ pub enum ServeError {
     Key(#[from] KeyError),
     #[error(transparent)]
     Swarm(#[from] SwarmStateError),
+    #[error(transparent)]
+    Owner(#[from] OwnerError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
@@ -102,6 +105,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     let tls = tls::acceptor(&config, &store, &interfaces)?;
     let key = keys::open(&store)?;
     let swarm_state = SwarmState::open(&store, &config.swarm_name)?;
+    let ownership = Ownership::open(&store)?;
     let models = Arc::new(Library::open(&store, &config.models)?);
     let certificate = match config.webrtc_port {
         Some(_) => Some(webrtc_cert::open(&store)?),
@@ -145,6 +149,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         shared: shared.clone(),
         models: models.clone(),
         store: store.clone(),
+        ownership,
         swarm: swarm_state,
         peer_id: key.public().to_peer_id(),
         ice_servers,
@@ -165,6 +170,14 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     };
     // For `invite`, which runs beside us and must not ask for what we know.
     store.write(URL_FILE, url.to_string().as_bytes())?;
+
+    if let Some(fragment) = state.ownership.new_claim()? {
+        // In plain words whatever form the log has: it is for whoever starts the relay.
+        let _ = writeln!(
+            std::io::stderr(),
+            "whoever opens this link first becomes the owner of the swarm: {url}/keys#{fragment}"
+        );
+    }
 
     let (stopper, stop) = stop::channel();
     let mut tasks = JoinSet::new();

@@ -342,3 +342,115 @@ fn without_an_app_the_relay_says_how_to_build_one() {
     assert_eq!(page.status, 200);
     assert!(page.text().contains("cargo xtask serve"), "{}", page.text());
 }
+
+/// Accepts the one certificate that the relay has made for itself.
+fn https(data: &std::path::Path) -> tokio_rustls::rustls::ClientConfig {
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::CertificateDer};
+    let kept = fs::read(data.join("tls-self-signed.json")).unwrap();
+    let kept: serde_json::Value = serde_json::from_slice(&kept).unwrap();
+    let der: Vec<u8> = serde_json::from_value(kept["certificate_der"].clone()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(der)).unwrap();
+    ClientConfig::builder_with_provider(std::sync::Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+#[test]
+fn a_self_signed_relay_speaks_tls_under_its_addresses_and_keeps_its_certificate() {
+    use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+    let data = tempfile::tempdir().unwrap();
+    let mut certificates = Vec::new();
+    for _ in 0..2 {
+        let relay = Relay::start(data.path(), &["--tls", "self-signed"]);
+        assert!(
+            relay.ready["url"]
+                .as_str()
+                .unwrap()
+                .starts_with("https://localhost:")
+        );
+        assert!(relay.ready["p2p"][0].as_str().unwrap().contains("/tls/ws/p2p/"));
+        for name in ["localhost", "127.0.0.1"] {
+            let client = ClientConnection::new(
+                std::sync::Arc::new(https(data.path())),
+                name.to_owned().try_into().unwrap(),
+            );
+            let socket = TcpStream::connect(relay.http()).unwrap();
+            let mut stream = StreamOwned::new(client.unwrap(), socket);
+            stream
+                .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                .unwrap();
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer);
+            let answer = http::parse(&answer);
+            assert_eq!(answer.status, 200);
+            assert_eq!(answer.header("strict-transport-security"), "");
+        }
+        // Plain HTTP on the TLS port gets nothing, and harms nothing.
+        let mut plain = http::send(relay.http(), "GET", "/", &[], b"");
+        let mut answer = Vec::new();
+        let _ = plain.read_to_end(&mut answer);
+        assert!(!answer.starts_with(b"HTTP"));
+        certificates.push(fs::read(data.path().join("tls-self-signed.json")).unwrap());
+    }
+    assert_eq!(certificates[0], certificates[1]);
+}
+
+#[test]
+fn the_claim_link_makes_one_owner() {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use identity::{LocalKey, PublicKey, PublisherDelegation, Signed, SigningKey, Timestamp, Validity};
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &[]);
+    relay.until("the claim link is printed", |relay| {
+        relay.log().contains("#claim.v1.")
+    });
+    let log = relay.log();
+    let (_, secret) = log.split_once("/keys#claim.v1.").unwrap();
+    let secret = secret.lines().next().unwrap();
+    let offer = relay.json("/api/v1/claim");
+    assert_eq!(offer["owner"], serde_json::Value::Null);
+    let key = hex::decode(offer["publisher"].as_str().unwrap()).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let person = LocalKey::es256(&[1; 32]).unwrap();
+    let paper = Signed::sign(
+        &PublisherDelegation {
+            publisher: PublicKey::from_bytes(&key).unwrap(),
+            validity: Validity::starting(
+                Timestamp::from_seconds(now.as_secs()),
+                Duration::from_secs(86_400),
+            ),
+        },
+        &person,
+    )
+    .unwrap();
+    let claim = |secret: &str| {
+        let body = serde_json::json!({
+            "secret": secret,
+            "delegation": URL_SAFE_NO_PAD.encode(paper.to_bytes()),
+        });
+        let headers = [("content-type", "application/json")];
+        http::ask(
+            relay.http(),
+            "POST",
+            "/api/v1/claim",
+            &headers,
+            body.to_string().as_bytes(),
+        )
+        .status
+    };
+    assert_eq!(claim("AAAAAAAAAAAAAAAAAAAAAA"), 403);
+    assert_eq!(claim(secret), 200);
+    assert_eq!(claim(secret), 403);
+    let owner = person.public_key().node_id().to_string();
+    assert_eq!(relay.json("/api/v1/claim")["owner"], owner.as_str());
+    drop(relay);
+    let again = Relay::start(data.path(), &[]);
+    assert!(!again.log().contains("#claim.v1."));
+    let shown = said(program(data.path()).args(["swarm", "show"]));
+    assert!(shown.out.contains(&owner), "{}", shown.out);
+}

@@ -11,6 +11,7 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -55,6 +56,7 @@ pub fn said(command: &mut Command) -> Said {
 pub struct Relay {
     child: Child,
     pub ready: Value,
+    log: Arc<Mutex<String>>,
 }
 
 impl Relay {
@@ -74,13 +76,27 @@ impl Relay {
             let _ = child.stderr.take().unwrap().read_to_string(&mut err);
             panic!("not ready: {line:?}, {err}");
         };
-        // Nobody reads the log; a full pipe must not stop the relay.
-        let mut err = child.stderr.take().unwrap();
-        thread::spawn(move || std::io::copy(&mut err, &mut std::io::sink()));
+        // A full pipe must not stop the relay.
+        let log = Arc::new(Mutex::new(String::new()));
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let kept = log.clone();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut log = kept.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
         Relay {
             child,
             ready: ready["ready"].clone(),
+            log,
         }
+    }
+
+    /// What it has written to standard error so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// Where its web server listens.

@@ -40,8 +40,12 @@ pub fn gguf(layers: u32, seed: u32) -> Vec<u8> {
         ("llama.attention.head_count_kv", 4),
         ("llama.rope.dimension_count", 8),
     ];
-    file.extend((numbers.len() as u64 + 3).to_le_bytes());
-    for (key, text) in [("general.architecture", "llama"), ("general.name", "Tiny")] {
+    file.extend((numbers.len() as u64 + 7).to_le_bytes());
+    for (key, text) in [
+        ("general.architecture", "llama"),
+        ("general.name", "Tiny"),
+        ("tokenizer.ggml.model", "llama"),
+    ] {
         string(&mut file, key);
         file.extend(8_u32.to_le_bytes());
         string(&mut file, text);
@@ -54,6 +58,18 @@ pub fn gguf(layers: u32, seed: u32) -> Vec<u8> {
     string(&mut file, "llama.attention.layer_norm_rms_epsilon");
     file.extend(6_u32.to_le_bytes());
     file.extend(1e-5_f32.to_le_bytes());
+    array(&mut file, "tokenizer.ggml.tokens", 8, vocab);
+    for token in 0..vocab {
+        string(&mut file, &format!("<{token}>"));
+    }
+    array(&mut file, "tokenizer.ggml.scores", 6, vocab);
+    for token in 0..vocab {
+        file.extend((-(token as f32)).to_le_bytes());
+    }
+    array(&mut file, "tokenizer.ggml.token_type", 5, vocab);
+    for _ in 0..vocab {
+        file.extend(1_i32.to_le_bytes());
+    }
     let mut offset = 0_u64;
     for (name, dims) in &tensors {
         string(&mut file, name);
@@ -73,6 +89,14 @@ pub fn gguf(layers: u32, seed: u32) -> Vec<u8> {
         file.extend((weight as f32 / u32::MAX as f32 - 0.5).to_le_bytes());
     }
     file
+}
+
+/// The beginning of an array of `items` values of the type with that code.
+fn array(file: &mut Vec<u8>, key: &str, code: u32, items: u64) {
+    string(file, key);
+    file.extend(9_u32.to_le_bytes());
+    file.extend(code.to_le_bytes());
+    file.extend(items.to_le_bytes());
 }
 
 fn string(file: &mut Vec<u8>, text: &str) {
