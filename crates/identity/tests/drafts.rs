@@ -5,8 +5,9 @@
 use core::time::Duration;
 
 use identity::{
-    Authority, CoSigned, IdentityError, LocalKey, MAX_RECORD_BYTES, MAX_SIGNERS, PublicKey, Publication,
-    PublisherDelegation, Record, Scheme, Signed, SigningKey, State, Timestamp, Validity,
+    Authority, CoSigned, Credential, IdentityError, LocalKey, MAX_PEER_ID_BYTES, MAX_RECORD_BYTES,
+    MAX_SIGNERS, PublicKey, Publication, PublisherDelegation, Record, Scheme, SessionDelegation, Signed,
+    SigningKey, State, Timestamp, Validity,
 };
 use minicbor::{Decode, Encode};
 
@@ -178,4 +179,31 @@ fn a_publisher_speaks_for_its_owner_until_its_time_is_up() {
         now,
         Ok(publisher.public_key()),
     );
+}
+
+#[test]
+fn a_peer_id_over_its_limit_is_refused() {
+    let now = Timestamp::from_seconds(2_000_000_000);
+    for bytes in [0, 38, MAX_PEER_ID_BYTES, MAX_PEER_ID_BYTES + 1] {
+        let peer_id = vec![7; bytes];
+        let validity = Validity::starting(now, Duration::from_secs(60));
+        let session = Signed::sign(
+            &SessionDelegation {
+                peer_id: peer_id.clone(),
+                validity,
+            },
+            &key(1),
+        )
+        .unwrap();
+        let credential = Credential {
+            session,
+            device: None,
+        };
+        assert_eq!(credential.expires(), Ok(validity.until));
+        assert_eq!(
+            credential.verify(&peer_id, now).is_ok(),
+            bytes <= MAX_PEER_ID_BYTES,
+            "{bytes} bytes"
+        );
+    }
 }

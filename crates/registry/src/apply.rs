@@ -236,7 +236,11 @@ impl State {
         if let Some(member) = self.members.get_mut(&id) {
             // Somebody who had accepted more has accepted less; whose offer was lowered still has to say yes.
             let accepted = member.held.as_ref().is_some_and(|held| held.accepted);
-            let lower = tenure(terms, shown, accepted);
+            let mut lower = tenure(terms, shown, accepted);
+            // An offer withdrawn from somebody who holds this role already: they need not accept it again.
+            if let Some(held) = member.held.as_ref().filter(|held| held.terms.role == terms.role) {
+                lower.record = held.record;
+            }
             let waits = !accepted && terms.role > Role::Worker;
             (member.held, member.offered) = if waits {
                 (None, Some(lower))

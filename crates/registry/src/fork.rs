@@ -57,7 +57,7 @@ impl Tree {
         if let Some(parent) = node.record.previous {
             let siblings = self.children.entry(parent).or_default();
             siblings.insert(hash);
-            if siblings.len() == 2 {
+            if siblings.len() > 1 {
                 self.forks += 1;
             }
         }
@@ -72,7 +72,7 @@ impl Tree {
         self.nodes.len()
     }
 
-    /// How many records have more than one follower.
+    /// How many branches there are beside the first.
     pub(crate) fn forks(&self) -> usize {
         self.forks
     }
@@ -101,7 +101,7 @@ impl Tree {
 
     /// The branch that counts above `state`, and the state at its end.
     ///
-    /// Recurses once per fork on a path, of which there are at most [`MAX_FORKS`](crate::MAX_FORKS).
+    /// Recurses once per fork on a path, of which there are at most twice [`MAX_FORKS`](crate::MAX_FORKS).
     pub(crate) fn best(&self, mut state: State) -> (Vec<RecordHash>, State) {
         let mut path = Vec::new();
         loop {

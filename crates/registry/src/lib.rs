@@ -22,6 +22,8 @@ mod role;
 mod state;
 
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod property;
 #[cfg(test)]
 mod scenarios;

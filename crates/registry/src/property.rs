@@ -155,11 +155,21 @@ impl World {
     }
 
     /// Somebody does something on one replica: mostly on its head, sometimes on an older record or another branch.
+    /// Most of what comes to mind is not allowed; some four tries make one record.
     fn act(&mut self, replica: usize) {
         self.clock += 1;
+        for _ in 0..4 {
+            if self.attempt(replica) {
+                return;
+            }
+            self.refusals += 1;
+        }
+    }
+
+    fn attempt(&mut self, replica: usize) -> bool {
         let registry = &self.replicas[replica];
         let mut state = registry.state().clone();
-        if self.below(4) == 0 && !self.held[replica].is_empty() {
+        if self.below(8) == 0 && !self.held[replica].is_empty() {
             let older = self.below(self.held[replica].len());
             state = self.replicas[replica].state_at(self.held[replica][older].hash);
         }
@@ -189,9 +199,7 @@ impl World {
             action,
         };
         let sent = Sent::new(record, signers);
-        if self.deliver(replica, &sent).is_err() {
-            self.refusals += 1;
-        }
+        self.deliver(replica, &sent).is_ok()
     }
 
     fn deliver(&mut self, replica: usize, sent: &Sent) -> Result<(), Refusal> {
@@ -294,11 +302,11 @@ fn run(sequences: u64, first_seed: u64) {
     let (mut records, mut switches, mut refusals, mut longest) = (0, 0, 0, 0);
     for seed in first_seed..first_seed + sequences {
         let mut world = World::new(seed);
-        let steps = 4 + world.below(16);
+        let steps = 10 + world.below(40);
         for _ in 0..steps {
             let replica = world.below(REPLICAS);
             world.act(replica);
-            if world.below(3) == 0 {
+            if world.below(2) == 0 {
                 let (from, to) = (world.below(REPLICAS), world.below(REPLICAS));
                 world.exchange(from, to);
             }
@@ -326,12 +334,12 @@ fn run(sequences: u64, first_seed: u64) {
         "{sequences} sequences: {records} records, {switches} switches, {refusals} refused, longest chain {longest}"
     );
     // Else nothing of interest was tried.
-    assert!(switches as u64 > sequences / 4 && refusals as u64 > sequences);
+    assert!(switches as u64 > sequences && refusals as u64 > sequences && longest >= 12);
 }
 
 #[test]
 fn five_replicas_agree_whatever_was_done_in_whatever_order() {
-    run(3000, 0);
+    run(2000, 0);
 }
 
 #[test]

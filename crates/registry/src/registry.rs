@@ -11,9 +11,11 @@ use crate::{
     fork::{Node, Tree},
 };
 
-/// Most records of a swarm, side branches included: some megabytes, and less than a second to read again.
-pub const MAX_RECORDS: usize = 8192;
-/// Most records with more than one follower: bounds the work of choosing, which a hostile ex-member could swell.
+/// Most records of a swarm, side branches included: some 12 MB in memory. A swarm that has used them up goes on in a
+/// child swarm, which begins afresh.
+pub const MAX_RECORDS: usize = 16_384;
+/// Most branches beside the first: bounds the work of choosing, which a hostile ex-member could swell.
+/// As many again are kept for Owners, so that whoever fills the first lot cannot keep an Owner's record out.
 pub const MAX_FORKS: usize = 64;
 
 /// The newest record that counts.
@@ -306,11 +308,10 @@ impl Registry {
             self.path.push(hash);
             return Ok(Outcome::Extended);
         }
-        if self.tree.has_follower(previous) && self.tree.forks() >= MAX_FORKS {
-            return Err(Refusal::Full {
-                what: "forks",
-                max: MAX_FORKS,
-            });
+        let owner = self.state.owners().any(|id| id == node.record.author);
+        let max = if owner { 2 * MAX_FORKS } else { MAX_FORKS };
+        if self.tree.has_follower(previous) && self.tree.forks() >= max {
+            return Err(Refusal::Full { what: "forks", max });
         }
         self.state_at(previous).apply(shown)?;
         self.keep(hash, node, signed);

@@ -660,29 +660,11 @@ fn a_fresh_replica_reads_the_whole_chain_from_another() {
 }
 
 #[test]
-fn forks_beyond_the_limit_are_refused() {
-    let mut stage = Stage::new();
-    for n in 0..=crate::MAX_FORKS {
-        let fork = stage.signed(1, grant(100, Worker));
-        stage.ok(
-            1,
-            Action::Halt {
-                reason: String::new(),
-            },
-        );
-        let got = stage.registry.apply(fork, stage.now());
-        let full = Refusal::Full {
-            what: "forks",
-            max: crate::MAX_FORKS,
-        };
-        assert_eq!(
-            got,
-            if n < crate::MAX_FORKS {
-                Ok(Outcome::Aside)
-            } else {
-                Err(full)
-            }
-        );
-        stage.ok(1, Action::Lift);
-    }
+fn an_offer_withdrawn_leaves_the_role_that_was_held() {
+    let mut stage = staffed();
+    stage.ok(1, promote(4, Coordinator));
+    let offer = stage.registry.head().hash;
+    stage.ok(1, demote(4, Worker));
+    assert_eq!(stage.role(4), Some(Worker), "what they had accepted stands");
+    check_refused(&mut stage, 4, Action::Accept { offer }, "NoSuchOffer");
 }

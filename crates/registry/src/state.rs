@@ -7,10 +7,10 @@ use identity::{Authority, NodeId, RecordHash, Timestamp};
 
 use crate::{Action, Genesis, Record, Refusal, Role, SwarmId, Terms, record::MAX_NAME_BYTES};
 
-/// Most members of a swarm: a roster of 10,000 is 3 MB, which a phone can hold.
-pub const MAX_MEMBERS: usize = 10_000;
+/// Most members of a swarm: a roster of 2 MB, which a phone can hold. Strangers may lend and ask without being members.
+pub const MAX_MEMBERS: usize = 4096;
 /// Most blocked ids.
-pub const MAX_BLOCKED: usize = 10_000;
+pub const MAX_BLOCKED: usize = 4096;
 /// Most child swarms named by one swarm.
 pub const MAX_CHILDREN: usize = 256;
 
