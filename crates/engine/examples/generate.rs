@@ -1,6 +1,6 @@
 //! Continues a text with a GGUF model, whole or cut into stages, on one thread of this machine.
 //! Does not chat: the prompt is raw text, without a template.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)] // a shell
 
 mod support;
 

@@ -257,7 +257,7 @@ impl Shard {
                 &mut held.cache,
                 first_position as usize + chunk.start,
                 &mut self.hidden,
-            )?;
+            );
             held.length = first_position + chunk.end as u32;
             collected.take(&mut self.compute, &self.config, want, &self.hidden, chunk)?;
         }

@@ -62,7 +62,7 @@ pub(crate) fn vector(
     len: usize,
 ) -> Result<Vec<f32>, EngineError> {
     let mut values = vec![0.0; len];
-    load(header, source, name, &[len as u64])?.row(0, &mut values)?;
+    load(header, source, name, &[len as u64])?.row(0, &mut values);
     Ok(values)
 }
 

@@ -10,8 +10,11 @@ use support::{shared, vocabulary};
 
 const SEPARATOR: &str = "\n__ggml_vocab_test__\n";
 
+/// A string and its ids.
+type Vector = (String, Vec<u32>);
+
 /// The tokenizer, and its strings with their ids.
-fn vectors(name: &str) -> Option<(Tokenizer, Vec<(String, Vec<u32>)>)> {
+fn vectors(name: &str) -> Option<(Tokenizer, Vec<Vector>)> {
     let path = shared(&format!("vectors/vocab-{name}.gguf"))?;
     let tokenizer = Tokenizer::from_header(&vocabulary(&path).unwrap()).unwrap();
     let input = std::fs::read_to_string(format!("{path}.inp")).unwrap();

@@ -100,7 +100,7 @@ impl Layer {
         first: usize,
         hidden: &mut [f32],
         scratch: &mut Scratch,
-    ) -> Result<(), EngineError> {
+    ) {
         let n = hidden.len() / config.d_model as usize;
         let eps = config.rms_eps;
         let heads = Heads {
@@ -116,9 +116,9 @@ impl Layer {
         let query = sized(&mut s.query, n * q_width); // (n, n_heads, head_dim)
         let key = sized(&mut s.key, n * kv_width); // (n, n_kv_heads, head_dim)
         let value = sized(&mut s.value, n * kv_width); // (n, n_kv_heads, head_dim)
-        self.query.apply(normed, query, &mut s.workspace)?;
-        self.key.apply(normed, key, &mut s.workspace)?;
-        self.value.apply(normed, value, &mut s.workspace)?;
+        self.query.apply(normed, query, &mut s.workspace);
+        self.key.apply(normed, key, &mut s.workspace);
+        self.value.apply(normed, value, &mut s.workspace);
         if let Some(weight) = &self.query_norm {
             rms_norm_in_place(query, weight, eps);
         }
@@ -145,28 +145,26 @@ impl Layer {
             attend(heads, cache, capacity, position, query, &mut s.scores, attended);
         }
         let projected = sized(&mut s.projected, hidden.len()); // (n, d_model)
-        self.attention_out.apply(attended, projected, &mut s.workspace)?;
+        self.attention_out.apply(attended, projected, &mut s.workspace);
         add(hidden, projected);
 
         rms_norm(hidden, &self.ffn_norm, eps, normed);
         let gate = sized(&mut s.gate, n * self.gate.rows()); // (n, d_ffn)
         let up = sized(&mut s.up, n * self.up.rows()); // (n, d_ffn)
-        self.gate.multiply(normed, gate, &mut s.workspace)?;
-        self.up.multiply(normed, up, &mut s.workspace)?;
+        self.gate.multiply(normed, gate, &mut s.workspace);
+        self.up.multiply(normed, up, &mut s.workspace);
         silu_mul(gate, up);
-        self.down.multiply(gate, projected, &mut s.workspace)?;
+        self.down.multiply(gate, projected, &mut s.workspace);
         add(hidden, projected);
-        Ok(())
     }
 }
 
 impl Projection {
-    fn apply(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) -> Result<(), EngineError> {
-        self.weight.multiply(x, out, workspace)?;
+    fn apply(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) {
+        self.weight.multiply(x, out, workspace);
         if let Some(bias) = &self.bias {
             out.chunks_exact_mut(bias.len()).for_each(|row| add(row, bias));
         }
-        Ok(())
     }
 }
 

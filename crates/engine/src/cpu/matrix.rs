@@ -1,11 +1,9 @@
 //! A weight matrix as it lies in the file, and its products with rows of f32.
-//! Does not read files, and never holds a dequantised copy.
+//! Does not read files, and holds no dequantised copy.
 //!
 //! A row of the result depends on its own input row alone, never on how many rows are computed
 //! with it: every (input row, weight row) pair is one dot product in one fixed order.
 
-use candle_core::CpuStorage;
-use candle_core::quantized::{GgmlDType, QuantizedType};
 use gguf::{TensorInfo, TensorType};
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
@@ -26,8 +24,6 @@ enum Weights {
     F16(Vec<f16>),
     BF16(Vec<bf16>),
     Blocks(Blocks),
-    /// The rarer formats.
-    Candle(Box<dyn QuantizedType>),
 }
 
 impl Matrix {
@@ -70,8 +66,7 @@ impl Matrix {
                     .map(|b| bf16::from_le_bytes(*b))
                     .collect(),
             ),
-            known if Blocks::knows(known) => Weights::Blocks(Blocks::new(known, rows, cols, bytes)),
-            other => Weights::Candle(candle_blocks(other, bytes)),
+            quantised => Weights::Blocks(Blocks::new(quantised, rows, cols, bytes)),
         };
         Ok(Matrix { rows, cols, weights })
     }
@@ -82,61 +77,41 @@ impl Matrix {
     }
 
     /// out (n, rows) = x (n, cols) · selfᵀ.
-    pub(crate) fn multiply(
-        &self,
-        x: &[f32],
-        out: &mut [f32],
-        workspace: &mut Workspace,
-    ) -> Result<(), EngineError> {
-        let n = x.len() / self.cols;
-        debug_assert_eq!(out.len(), n * self.rows);
+    pub(crate) fn multiply(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) {
+        debug_assert_eq!(out.len() / self.rows, x.len() / self.cols);
         match &self.weights {
             Weights::F32(weights) => {
                 for (index, row) in weights.chunks_exact(self.cols).enumerate() {
                     self.multiply_row(index, row, x, out);
                 }
             }
-            Weights::F16(weights) => {
-                let mut row = vec![0.0; self.cols];
-                for (index, half) in weights.chunks_exact(self.cols).enumerate() {
-                    half.convert_to_f32_slice(&mut row);
-                    self.multiply_row(index, &row, x, out);
-                }
-            }
-            Weights::BF16(weights) => {
-                let mut row = vec![0.0; self.cols];
-                for (index, half) in weights.chunks_exact(self.cols).enumerate() {
-                    half.convert_to_f32_slice(&mut row);
-                    self.multiply_row(index, &row, x, out);
-                }
-            }
+            Weights::F16(weights) => self.multiply_halves(weights, x, out, &mut workspace.row),
+            Weights::BF16(weights) => self.multiply_halves(weights, x, out, &mut workspace.row),
             Weights::Blocks(blocks) => blocks.multiply(x, out, workspace),
-            Weights::Candle(blocks) => {
-                blocks
-                    .matmul_t((n, self.cols, self.rows), x, out)
-                    .map_err(candle_error)?;
-            }
         }
-        Ok(())
     }
 
     /// Writes one row as f32: an embedding, or a norm's weights.
-    pub(crate) fn row(&self, index: usize, out: &mut [f32]) -> Result<(), EngineError> {
+    pub(crate) fn row(&self, index: usize, out: &mut [f32]) {
         let range = index * self.cols..(index + 1) * self.cols;
         match &self.weights {
             Weights::F32(weights) => out.copy_from_slice(&weights[range]),
             Weights::F16(weights) => weights[range].convert_to_f32_slice(out),
             Weights::BF16(weights) => weights[range].convert_to_f32_slice(out),
             Weights::Blocks(blocks) => blocks.row(index, out),
-            Weights::Candle(blocks) => match blocks
-                .embedding(&[index as u32], self.rows, self.cols)
-                .map_err(candle_error)?
-            {
-                CpuStorage::F32(values) => out.copy_from_slice(&values),
-                _ => return Err(EngineError::Backend("a dequantised row is not f32".into())),
-            },
         }
-        Ok(())
+    }
+
+    /// Makes each row of weights f32 once for all rows of x.
+    fn multiply_halves<T>(&self, weights: &[T], x: &[f32], out: &mut [f32], row: &mut Vec<f32>)
+    where
+        [T]: HalfFloatSliceExt,
+    {
+        row.resize(self.cols, 0.0);
+        for (index, halves) in weights.chunks_exact(self.cols).enumerate() {
+            halves.convert_to_f32_slice(row);
+            self.multiply_row(index, row, x, out);
+        }
     }
 
     fn multiply_row(&self, index: usize, row: &[f32], x: &[f32], out: &mut [f32]) {
@@ -144,38 +119,4 @@ impl Matrix {
             out[index] = dot(row, x);
         }
     }
-}
-
-/// candle reads blocks in place and panics unless they lie on an even address, which a slice of
-/// bytes does not promise.
-fn candle_blocks(ty: TensorType, bytes: &[u8]) -> Box<dyn QuantizedType> {
-    if bytes.as_ptr() as usize % align_of::<u16>() == 0 {
-        return candle_type(ty).from_data(bytes.into());
-    }
-    let mut even = vec![0u16; bytes.len().div_ceil(2)];
-    let copy: &mut [u8] = bytemuck::cast_slice_mut(&mut even);
-    copy[..bytes.len()].copy_from_slice(bytes);
-    candle_type(ty).from_data(copy[..bytes.len()].into())
-}
-
-fn candle_type(ty: TensorType) -> GgmlDType {
-    match ty {
-        TensorType::F32 => GgmlDType::F32,
-        TensorType::F16 => GgmlDType::F16,
-        TensorType::BF16 => GgmlDType::BF16,
-        TensorType::Q4_0 => GgmlDType::Q4_0,
-        TensorType::Q4_1 => GgmlDType::Q4_1,
-        TensorType::Q5_0 => GgmlDType::Q5_0,
-        TensorType::Q5_1 => GgmlDType::Q5_1,
-        TensorType::Q8_0 => GgmlDType::Q8_0,
-        TensorType::Q2_K => GgmlDType::Q2K,
-        TensorType::Q3_K => GgmlDType::Q3K,
-        TensorType::Q4_K => GgmlDType::Q4K,
-        TensorType::Q5_K => GgmlDType::Q5K,
-        TensorType::Q6_K => GgmlDType::Q6K,
-    }
-}
-
-fn candle_error(error: candle_core::Error) -> EngineError {
-    EngineError::Backend(format!("candle: {error}"))
 }

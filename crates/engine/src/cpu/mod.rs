@@ -96,18 +96,13 @@ impl CpuStage {
         hidden.clear();
         hidden.resize(tokens.len() * d_model, 0.0);
         for (token, row) in tokens.iter().zip(hidden.chunks_exact_mut(d_model)) {
-            embedding.row(*token as usize, row)?;
+            embedding.row(*token as usize, row);
         }
         Ok(())
     }
 
     /// Runs the stage's layers on `hidden` (n, d_model) at positions `first`..`first` + n.
-    pub(crate) fn forward(
-        &mut self,
-        cache: &mut KvCache,
-        first: usize,
-        hidden: &mut [f32],
-    ) -> Result<(), EngineError> {
+    pub(crate) fn forward(&mut self, cache: &mut KvCache, first: usize, hidden: &mut [f32]) {
         let capacity = cache.capacity;
         for (layer, cache) in self.layers.iter().zip(&mut cache.layers) {
             layer.forward(
@@ -118,9 +113,8 @@ impl CpuStage {
                 first,
                 hidden,
                 &mut self.scratch,
-            )?;
+            );
         }
-        Ok(())
     }
 
     /// Appends the logits (n, vocab) of hidden states (n, d_model) to `logits`.
@@ -135,6 +129,7 @@ impl CpuStage {
             start + hidden.len() / self.config.d_model as usize * output.rows(),
             0.0,
         );
-        output.multiply(&self.normed, &mut logits[start..], &mut self.workspace)
+        output.multiply(&self.normed, &mut logits[start..], &mut self.workspace);
+        Ok(())
     }
 }

@@ -14,6 +14,10 @@ use crate::EngineError;
 /// Merges that a vocabulary may bring. The largest known ones have about 500 thousand.
 pub const MAX_MERGES: usize = 2_000_000;
 
+/// A merge that may happen: rank, left piece, right piece, bytes of both, what they make. The least
+/// goes first.
+type Merge = (u32, usize, usize, usize, u32);
+
 /// The merge table and the rules around it.
 pub(crate) struct Bpe {
     splitter: Splitter,
@@ -117,13 +121,7 @@ impl Bpe {
         }
     }
 
-    /// Rank, left piece, right piece, bytes of both, what they make: the least goes first.
-    fn candidate(
-        &self,
-        pieces: &Pieces,
-        numbers: &[u32],
-        left: usize,
-    ) -> Option<Reverse<(u32, usize, usize, usize, u32)>> {
+    fn candidate(&self, pieces: &Pieces, numbers: &[u32], left: usize) -> Option<Reverse<Merge>> {
         let right = pieces.after(left)?;
         let (rank, made) = *self.merges.get(&(numbers[left], numbers[right]))?;
         Some(Reverse((

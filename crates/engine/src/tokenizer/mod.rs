@@ -287,10 +287,10 @@ fn named(vocab: &Vocab) -> Vec<Vec<u32>> {
     for id in 0..vocab.len() as u32 {
         let text = vocab.token(id);
         // Only whole characters: a cut inside one would leave text that is none.
-        if matches!(vocab.kind(id), Kind::Control | Kind::UserDefined) && std::str::from_utf8(text).is_ok() {
-            if let Some(first) = text.first() {
-                named[usize::from(*first)].push(id);
-            }
+        let whole = std::str::from_utf8(text).is_ok();
+        let may_be_named = matches!(vocab.kind(id), Kind::Control | Kind::UserDefined);
+        if let (true, Some(first)) = (may_be_named && whole, text.first()) {
+            named[usize::from(*first)].push(id);
         }
     }
     for ids in &mut named {

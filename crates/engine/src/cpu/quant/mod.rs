@@ -1,4 +1,4 @@
-//! Products of quantised weights with rows of f32, for the formats that models mostly use.
+//! Products of quantised weights with rows of f32.
 //! Does not know models; a matrix is rows of blocks as the GGUF format defines them.
 //!
 //! A row of weights is seen as groups of 16 or 32 that share a scale and an offset:
@@ -18,8 +18,8 @@ use gguf::TensorType;
 
 pub(crate) use activations::Activations;
 use activations::Row;
-use k_quants::{Q4K, Q5K, Q6K};
-use legacy::{Q4_0, Q8_0};
+use k_quants::{Q2K, Q3K, Q4K, Q5K, Q6K};
+use legacy::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 
 use super::ops::dot;
 use super::simd::{
@@ -46,6 +46,55 @@ trait Format {
     fn quants(block: &Self::Block, chunk: usize) -> [Int; 4];
 }
 
+/// Runs code with `$f` standing for a format's type. Plain types never come here: a matrix keeps
+/// them itself.
+macro_rules! in_format {
+    ($format:expr, $f:ident => $code:expr) => {
+        match $format {
+            TensorType::Q4_0 => {
+                type $f = Q4_0;
+                $code
+            }
+            TensorType::Q4_1 => {
+                type $f = Q4_1;
+                $code
+            }
+            TensorType::Q5_0 => {
+                type $f = Q5_0;
+                $code
+            }
+            TensorType::Q5_1 => {
+                type $f = Q5_1;
+                $code
+            }
+            TensorType::Q8_0 => {
+                type $f = Q8_0;
+                $code
+            }
+            TensorType::Q2_K => {
+                type $f = Q2K;
+                $code
+            }
+            TensorType::Q3_K => {
+                type $f = Q3K;
+                $code
+            }
+            TensorType::Q4_K => {
+                type $f = Q4K;
+                $code
+            }
+            TensorType::Q5_K => {
+                type $f = Q5K;
+                $code
+            }
+            _ => {
+                type $f = Q6K;
+                $code
+            }
+        }
+    };
+}
+
 /// A matrix in one of the formats.
 pub(crate) struct Blocks {
     format: TensorType,
@@ -62,23 +111,22 @@ pub(crate) struct Workspace {
     activations: Activations,
     scales: Vec<f32>,
     offsets: Vec<f32>,
+    /// A row of half-precision weights as f32.
+    pub(super) row: Vec<f32>,
 }
 
 /// Input rows that stay in the cache while the weights pass by.
 const TILE_ROWS: usize = 16;
 
 impl Blocks {
-    /// Whether this format is computed here.
-    pub(crate) fn knows(format: TensorType) -> bool {
-        use TensorType::{Q4_0, Q4_K, Q5_K, Q6_K, Q8_0};
-        matches!(format, Q4_0 | Q8_0 | Q4_K | Q5_K | Q6_K)
-    }
-
     /// Takes a matrix as it lies in the file: whole rows of whole blocks.
     pub(crate) fn new(format: TensorType, rows: usize, cols: usize, bytes: &[u8]) -> Blocks {
         let (scales, bytes) = match format {
-            TensorType::Q4_0 => legacy::take_apart::<18>(bytes),
-            TensorType::Q8_0 => legacy::take_apart::<34>(bytes),
+            TensorType::Q4_0 => legacy::take_apart::<18, 1>(bytes),
+            TensorType::Q4_1 => legacy::take_apart::<20, 2>(bytes),
+            TensorType::Q5_0 => legacy::take_apart::<22, 1>(bytes),
+            TensorType::Q5_1 => legacy::take_apart::<24, 2>(bytes),
+            TensorType::Q8_0 => legacy::take_apart::<34, 1>(bytes),
             _ => (Vec::new(), bytes.to_vec()),
         };
         Blocks {
@@ -92,24 +140,12 @@ impl Blocks {
 
     /// out (n, rows) = x (n, cols) · selfᵀ.
     pub(crate) fn multiply(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) {
-        match self.format {
-            TensorType::Q4_0 => self.multiply_as::<Q4_0>(x, out, workspace),
-            TensorType::Q8_0 => self.multiply_as::<Q8_0>(x, out, workspace),
-            TensorType::Q4_K => self.multiply_as::<Q4K>(x, out, workspace),
-            TensorType::Q5_K => self.multiply_as::<Q5K>(x, out, workspace),
-            _ => self.multiply_as::<Q6K>(x, out, workspace),
-        }
+        in_format!(self.format, F => self.multiply_as::<F>(x, out, workspace));
     }
 
     /// Writes one row as f32.
     pub(crate) fn row(&self, index: usize, out: &mut [f32]) {
-        match self.format {
-            TensorType::Q4_0 => self.row_as::<Q4_0>(index, out),
-            TensorType::Q8_0 => self.row_as::<Q8_0>(index, out),
-            TensorType::Q4_K => self.row_as::<Q4K>(index, out),
-            TensorType::Q5_K => self.row_as::<Q5K>(index, out),
-            _ => self.row_as::<Q6K>(index, out),
-        }
+        in_format!(self.format, F => self.row_as::<F>(index, out));
     }
 
     fn multiply_as<F: Format>(&self, x: &[f32], out: &mut [f32], workspace: &mut Workspace) {
@@ -117,6 +153,7 @@ impl Blocks {
             activations,
             scales,
             offsets,
+            ..
         } = workspace;
         let groups = self.cols / 32 * F::GROUPS;
         scales.resize(groups, 0.0);

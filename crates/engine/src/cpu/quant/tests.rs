@@ -8,8 +8,13 @@ use gguf::TensorType;
 
 use super::{Blocks, Workspace, from_f16};
 
-const FORMATS: [(TensorType, GgmlDType); 5] = [
+const FORMATS: [(TensorType, GgmlDType); 10] = [
     (TensorType::Q4_0, GgmlDType::Q4_0),
+    (TensorType::Q4_1, GgmlDType::Q4_1),
+    (TensorType::Q5_0, GgmlDType::Q5_0),
+    (TensorType::Q5_1, GgmlDType::Q5_1),
+    (TensorType::Q2_K, GgmlDType::Q2K),
+    (TensorType::Q3_K, GgmlDType::Q3K),
     (TensorType::Q8_0, GgmlDType::Q8_0),
     (TensorType::Q4_K, GgmlDType::Q4K),
     (TensorType::Q5_K, GgmlDType::Q5K),
