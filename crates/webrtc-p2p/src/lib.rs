@@ -19,7 +19,7 @@
 //! | [`liveness`] | when a silent peer is a vanished one | nothing |
 //! | [`address`] | reading and making `/webrtc` addresses | libp2p-core |
 //! | [`paths`] | which connections a peer has | libp2p-swarm |
-//! | `browser` | the [`Transport`] and the [`Behaviour`] | a browser's main thread |
+//! | `browser` | the `Transport` and the `Behaviour` | a browser's main thread |
 //!
 //! # Use
 //!
@@ -39,15 +39,17 @@
 //! * **Order of transports.** `/webrtc` must come before the circuit transport, which would take
 //!   `…/p2p-circuit/webrtc/p2p/B` for a plain circuit. `SwarmBuilder::with_relay_client` puts the
 //!   circuit first, so the transports are composed by hand.
-//! * **Dialling.** [`Behaviour::connect`], a plain dial of a circuit address (upgraded by
+//! * **Dialling.** `Behaviour::connect`, a plain dial of a circuit address (upgraded by
 //!   itself, see [`Config::upgrade_dialled`]) and a dial of the full `…/p2p-circuit/webrtc/p2p/B`
 //!   address all lead to the same connection. The first two are better: their connection is
 //!   called `/webrtc/p2p/B`, whereas libp2p's own behaviours take every address with
 //!   `/p2p-circuit` in it for relayed. [`address::is_relayed`] knows the difference.
 //! * **One connection per peer.** After the upgrade the circuit is closed, because libp2p's
 //!   behaviours use any connection that a peer has. Both sides tell each other by closing the
-//!   signalling stream first, so neither cuts the other off. When both dial at the same time,
-//!   the attempt of the smaller peer id is kept.
+//!   signalling stream first, so neither cuts the other off. Some milliseconds long both
+//!   connections exist: a stream opened on `ConnectionEstablished` may land on the circuit and
+//!   die with it, so open yours when the circuit's `ConnectionClosed` has come. When both dial
+//!   at the same time, the attempt of the smaller peer id is kept.
 //! * **Timeouts.** The swarm's idle timeout (default 10 s) also closes direct connections:
 //!   set it to a minute or more.
 //!

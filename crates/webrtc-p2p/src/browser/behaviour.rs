@@ -181,12 +181,10 @@ impl Behaviour {
             // Whichever circuit comes first will do, also one that somebody else dialled.
             Some(Phase::Dialling(_)) => {}
             Some(_) => return,
-            None => {
-                let direct = self.paths.has(&peer, Path::Direct);
-                if direct || !self.config.upgrade_dialled || self.inbound.contains_key(&peer) {
-                    return;
-                }
-            }
+            // A circuit that the peer's own attempt has overtaken.
+            None if self.paths.has(&peer, Path::Direct) => return self.close(peer, vec![id]),
+            None if !self.config.upgrade_dialled || self.inbound.contains_key(&peer) => return,
+            None => {}
         }
         let phase = self.open_stream(peer, id);
         let reply = self.outbound.remove(&peer).and_then(|outbound| outbound.reply);
