@@ -334,6 +334,25 @@ fn the_last_holder_of_a_layer_comes_back_within_a_minute_and_the_answer_goes_on_
     assert_eq!(waits, 2, "said once each");
 }
 
+#[test]
+fn a_device_that_slept_blames_nobody_for_the_time_it_missed() {
+    let (mut world, asker) = pairs();
+    world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 40, LAYERS)));
+    world.run_until(world.now + 500);
+    world.hosts[asker].asleep_until = world.now + 10_000;
+    world
+        .run_until_over(asker, RequestId(1), world.now + 30_000)
+        .unwrap();
+    let (_, _, Event::Finished { route, .. }) = world.hosts[asker].events.last().unwrap() else {
+        panic!()
+    };
+    assert_eq!(route.replays, 0);
+    assert_eq!(
+        world.tokens(asker, RequestId(1), 3),
+        undisturbed(&[1, 2, 3], LAYERS, &Sampling::GREEDY, 40)
+    );
+}
+
 /// Two halves, each held twice, near.
 fn pairs() -> (World, usize) {
     let mut world = World::new(2);

@@ -2,8 +2,11 @@
 //! Losses are the business of `survival` and `loss`.
 #![allow(clippy::unwrap_used)]
 
-use node::io::{Ask, Code, Event, FinishReason, Input, Lend, Mode, RequestId};
-use node::{LendState, RouteSheet};
+use node::io::{
+    Ask, Code, Compute, ComputeError, Computed, Effect, Event, FinishReason, Input, Lend, Mode, Now, Output,
+    RequestId,
+};
+use node::{Config, LendState, Node, RouteSheet};
 use protocol::{Backend, LayerRange, Sampling, Terms};
 use tests::world::{Distance, Speed, World, ask, model, undisturbed};
 
@@ -453,4 +456,59 @@ fn a_senseless_question_is_refused_with_a_reason() {
         Code::BadRequest,
         "too many at once"
     );
+}
+
+#[test]
+fn what_this_device_cannot_do_is_said_with_its_own_code() {
+    let cases = [
+        ("load", ComputeError::Weights, Code::ModelRejected),
+        ("open", ComputeError::WontFit, Code::WontFit),
+        ("step", ComputeError::DeviceLost, Code::DeviceLost),
+    ];
+    for (fails, error, expected) in cases {
+        let config = Config {
+            me: protocol::PeerId::new("me").unwrap(),
+            swarm: tests::world::SWARM,
+            start: 1,
+            delegation: Vec::new(),
+        };
+        let mut node = Node::new(config);
+        let mut question = ask(1, &PROMPT, 8, LAYERS);
+        question.mode = Mode::Local;
+        let (mut inputs, mut code) = (vec![Input::Ask(question)], None);
+        while let Some(input) = inputs.pop() {
+            node.handle_input(Now(1), input);
+            while let Some(output) = node.poll_output() {
+                let (effect, compute) = match output {
+                    Output::Effect {
+                        id,
+                        effect: Effect::Compute(compute),
+                    } => (id, compute),
+                    Output::Event {
+                        event: Event::Failed { code: failed, .. },
+                        ..
+                    } => {
+                        code = Some(failed);
+                        continue;
+                    }
+                    _ => continue,
+                };
+                let (what, done) = match compute {
+                    Compute::Load { .. } => (
+                        "load",
+                        Computed::Loaded {
+                            us_per_token: 1,
+                            memory_bytes: 1,
+                        },
+                    ),
+                    Compute::Open { .. } => ("open", Computed::Opened),
+                    Compute::Step { .. } => ("step", Computed::Done),
+                    _ => continue,
+                };
+                let result = if what == fails { Err(error) } else { Ok(done) };
+                inputs.push(Input::Computed { effect, result });
+            }
+        }
+        assert_eq!(code, Some(expected), "{fails}");
+    }
 }

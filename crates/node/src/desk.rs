@@ -41,6 +41,7 @@ struct Line {
     peer: PeerId,
     owner: Owner,
     open: bool,
+    since: Now,
     /// Said before the stream is open; bounded by the credit that every new stream starts with.
     outbox: Vec<Message>,
     /// The other end, where this node talks to itself.
@@ -121,11 +122,9 @@ impl Desk {
         self.streams += 1;
         let stream = StreamId(self.streams);
         let mut line = Line {
-            peer: peer.clone(),
             owner,
             open: false,
-            outbox: Vec::new(),
-            twin: None,
+            ..blank(peer, self.now)
         };
         if *peer == self.me {
             let twin = StreamId(self.streams | TWIN);
@@ -134,7 +133,7 @@ impl Desk {
             let far = Line {
                 owner: Owner::Stranger,
                 twin: Some(stream),
-                ..blank(peer)
+                ..blank(peer, self.now)
             };
             self.lines.insert(twin, far);
         } else if self.connected.contains(peer) {
@@ -154,7 +153,7 @@ impl Desk {
 
     /// A stream that another opened.
     pub(crate) fn accept(&mut self, stream: StreamId, peer: PeerId) {
-        self.lines.insert(stream, blank(&peer));
+        self.lines.insert(stream, blank(&peer, self.now));
     }
 
     pub(crate) fn send(&mut self, stream: StreamId, message: Message) {
@@ -209,12 +208,16 @@ impl Desk {
         }
     }
 
-    /// How many streams of a peer have not said what they are for.
-    pub(crate) fn strangers(&self) -> usize {
-        self.lines
-            .values()
-            .filter(|line| line.owner == Owner::Stranger && line.twin.is_none())
-            .count()
+    /// Streams of others that have not said what they are for, or whose session is not open yet:
+    /// how many, and which is the oldest.
+    pub(crate) fn strangers(&self) -> (usize, Option<(Now, StreamId)>) {
+        let strange = |line: &Line| line.owner == Owner::Stranger && line.twin.is_none();
+        let strangers = self
+            .lines
+            .iter()
+            .filter(|(_, line)| strange(line))
+            .map(|(stream, line)| (line.since, *stream));
+        (strangers.clone().count(), strangers.min())
     }
 
     pub(crate) fn peer_connected(&mut self, peer: &PeerId) {
@@ -249,11 +252,12 @@ impl Desk {
     }
 }
 
-fn blank(peer: &PeerId) -> Line {
+fn blank(peer: &PeerId, since: Now) -> Line {
     Line {
         peer: peer.clone(),
         owner: Owner::Stranger,
         open: true,
+        since,
         outbox: Vec::new(),
         twin: None,
     }

@@ -17,8 +17,12 @@ use crate::worker::Worker;
 
 /// Answers at a time: a person reads one, an API user asks for a few.
 const MAX_REQUESTS: usize = 16;
-/// Streams of strangers that have not said what they are for.
+/// Streams of others that have not said what they are for; beyond this the oldest is let go.
 const MAX_STRANGERS: usize = 64;
+/// And each is let go after this long.
+const STRANGER_MS: u64 = 30_000;
+/// Woken this much later than asked for, this device itself slept, and nobody else was late.
+const SLEPT_MS: u64 = 3_000;
 
 /// A peer of the swarm: asks, computes, keeps track. See the crate's head for the drain rule.
 pub struct Node {
@@ -56,6 +60,11 @@ impl Node {
     /// Takes one input. Time does not go back: an earlier `now` counts as the latest one.
     pub fn handle_input(&mut self, now: Now, input: Input) {
         self.desk.now = self.desk.now.max(now);
+        if self.wake.is_some_and(|wake| now.since(wake) >= SLEPT_MS) {
+            self.requests
+                .values_mut()
+                .for_each(|request| request.forgive(now));
+        }
         self.input(input);
         while let Some(inner) = self.desk.poll_inner() {
             match inner {
@@ -119,8 +128,9 @@ impl Node {
             Input::StreamFailed { stream } => self.closed(stream, Fault::Unreachable),
             Input::InboundStream { stream, peer } => {
                 self.desk.accept(stream, peer);
-                if self.desk.strangers() > MAX_STRANGERS {
-                    self.desk.close(stream);
+                if let (MAX_STRANGERS.., Some((_, oldest))) = self.desk.strangers() {
+                    self.worker.forget(oldest);
+                    self.desk.close(oldest);
                 }
             }
             Input::Received { stream, message } => self.received(stream, message),
@@ -155,7 +165,7 @@ impl Node {
 
     /// What follows from any input: computing goes on, deadlines are kept, the next one is said.
     fn settle(&mut self) {
-        let mut wake = self.worker.tick(&mut self.desk);
+        let mut wake = earlier(self.worker.tick(&mut self.desk), self.drop_silent());
         self.with_requests(|request, intro, world| {
             if request.tick(world) {
                 request.reroute(intro, world);
@@ -181,6 +191,18 @@ impl Node {
             self.desk.output(Output::WakeAt(at));
         }
         self.wake = wake;
+    }
+
+    /// Lets go of streams that never say what they are for. Answers when to look again.
+    fn drop_silent(&mut self) -> Option<Now> {
+        loop {
+            let (since, oldest) = self.desk.strangers().1?;
+            if self.desk.now.since(since) < STRANGER_MS {
+                return Some(since.plus_ms(STRANGER_MS));
+            }
+            self.worker.forget(oldest);
+            self.desk.close(oldest);
+        }
     }
 
     fn ask(&mut self, ask: Ask) {

@@ -291,6 +291,14 @@ impl Request {
         desk.event(self.id, event);
     }
 
+    /// This device slept: everybody's time begins anew.
+    pub(crate) fn forgive(&mut self, now: Now) {
+        for slot in self.places.iter_mut().flat_map(Place::slots_mut) {
+            slot.due = slot.due.map(|_| now);
+            slot.heard(now);
+        }
+    }
+
     /// The first stage that has kept this node waiting too long.
     pub(crate) fn overdue(&self, now: Now) -> Option<SessionId> {
         let late = |slot: &Slot, available| slot.deadline(available).is_some_and(|deadline| deadline <= now);

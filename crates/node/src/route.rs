@@ -1,7 +1,7 @@
 //! The choice of a route: offers, delays and a span of layers in, the cheapest stages out.
 //! It knows no sessions and no time: what is slow, far or forbidden is told by the costs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use protocol::{LayerRange, PeerId};
 
@@ -50,9 +50,9 @@ pub struct Cost {
     /// Computing and travelling.
     pub us: u64,
     /// Summed over the stages.
-    pub distrust: u64,
+    pub distrust: u32,
     /// Stages.
-    pub stages: u64,
+    pub stages: u32,
 }
 
 impl Delays {
@@ -120,7 +120,7 @@ struct Mark {
     cost: Cost,
     /// Where its stage began, and after whom (`None`: after `from`).
     begun: u32,
-    after: Option<usize>,
+    after: Option<u32>,
 }
 
 struct Search<'a> {
@@ -131,8 +131,8 @@ struct Search<'a> {
     /// For each candidate: the others to whom the way is known, and how far.
     links: Vec<Vec<(usize, Option<u64>)>>,
     half: Vec<u64>,
-    /// For each boundary after the first: who may hand over there.
-    exits: Vec<BTreeMap<usize, Mark>>,
+    /// For each boundary after the first, for each candidate: how it may hand over there.
+    exits: Vec<Vec<Option<Mark>>>,
 }
 
 impl<'a> Search<'a> {
@@ -142,7 +142,7 @@ impl<'a> Search<'a> {
         span: LayerRange,
         from: &'a PeerId,
     ) -> Search<'a> {
-        let index: BTreeMap<&PeerId, usize> =
+        let index: HashMap<&PeerId, usize> =
             candidates.iter().enumerate().map(|(i, c)| (&c.peer, i)).collect();
         let mut links = vec![Vec::new(); candidates.len()];
         for ((a, b), us) in &delays.links {
@@ -152,7 +152,7 @@ impl<'a> Search<'a> {
             }
         }
         let half = candidates.iter().map(|c| delays.half(&c.peer)).collect();
-        let exits = vec![BTreeMap::new(); boundaries(span)];
+        let exits = vec![vec![None; candidates.len()]; boundaries(span)];
         Search {
             candidates,
             delays,
@@ -198,28 +198,28 @@ impl<'a> Search<'a> {
             }
         }
         let last = self.exits.last()?;
-        let arrive = |(i, mark): (&usize, &Mark)| {
-            let way = self.delays.between(&self.candidates[*i].peer, to)?;
-            Some((mark.cost.plus(way), *i))
+        let arrive = |(i, mark): (usize, &Option<Mark>)| {
+            let way = self.delays.between(&self.candidates[i].peer, to)?;
+            Some((mark.as_ref()?.cost.plus(way), i))
         };
-        let (cost, last) = last.iter().filter_map(arrive).min()?;
+        let (cost, last) = last.iter().enumerate().filter_map(arrive).min()?;
         Some((self.legs(last), cost))
     }
 
     fn exit(&mut self, candidate: usize, boundary: u32, mark: Mark) {
         let at = (boundary - self.span.first()) as usize;
-        let known = self.exits[at].entry(candidate).or_insert(mark);
-        if mark.cost < known.cost {
-            *known = mark;
+        let known = &mut self.exits[at][candidate];
+        if known.is_none_or(|known| mark.cost < known.cost) {
+            *known = Some(mark);
         }
     }
 
     /// Who hands over at a boundary, nearest to the middle first.
     fn sorted_exits(&self, boundary: u32) -> Vec<(Cost, usize)> {
         let at = (boundary - self.span.first()) as usize;
-        let mut exits: Vec<(Cost, usize)> = self.exits[at]
-            .iter()
-            .map(|(i, mark)| (mark.cost.plus(self.half[*i]), *i))
+        let marks = self.exits[at].iter().enumerate();
+        let mut exits: Vec<(Cost, usize)> = marks
+            .filter_map(|(i, mark)| Some((mark.as_ref()?.cost.plus(self.half[i]), i)))
             .collect();
         if exits.len() > SHORT_LIST {
             exits.select_nth_unstable(SHORT_LIST);
@@ -234,7 +234,7 @@ impl<'a> Search<'a> {
     fn enter(&self, i: usize, layer: u32, sorted: &[(Cost, usize)]) -> Option<Mark> {
         let candidate = &self.candidates[i];
         let stage = |cost: Cost| Cost {
-            distrust: cost.distrust + u64::from(candidate.distrust),
+            distrust: cost.distrust.saturating_add(candidate.distrust),
             stages: cost.stages + 1,
             ..cost
         };
@@ -262,31 +262,30 @@ impl<'a> Search<'a> {
             .map(|(cost, other)| (cost.plus(self.half[i]), *other));
         let at = (layer - self.span.first()) as usize;
         let measured = links.iter().filter_map(|(other, us)| {
-            let mark = self.exits[at].get(other)?;
+            let mark = self.exits[at][*other].as_ref()?;
             Some((mark.cost.plus((*us)?), *other))
         });
         let (cost, after) = measured.chain(over_middle).min()?;
         Some(Mark {
             cost: stage(cost),
             begun: layer,
-            after: Some(after),
+            after: u32::try_from(after).ok(),
         })
     }
 
     fn legs(&self, last: usize) -> Vec<Leg> {
         let (mut legs, mut end, mut who) = (Vec::new(), self.span.end(), Some(last));
         while let Some(i) = who {
-            let mark = self.exits[(end - self.span.first()) as usize].get(&i);
-            let Some((mark, layers)) =
-                mark.and_then(|mark| Some((mark, LayerRange::new(mark.begun, end).ok()?)))
-            else {
+            let mark = self.exits[(end - self.span.first()) as usize][i];
+            let layers = mark.and_then(|mark| LayerRange::new(mark.begun, end).ok());
+            let (Some(mark), Some(layers)) = (mark, layers) else {
                 break;
             };
             legs.push(Leg {
                 peer: self.candidates[i].peer.clone(),
                 layers,
             });
-            (end, who) = (mark.begun, mark.after);
+            (end, who) = (mark.begun, mark.after.map(|after| after as usize));
         }
         legs.reverse();
         legs

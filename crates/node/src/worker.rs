@@ -20,8 +20,6 @@ const MAX_JOBS: usize = 16;
 const MAX_JOBS_PER_PEER: usize = 4;
 /// Streams of neighbours whose session is not open yet, as when `Hello` overtakes `Open`.
 const MAX_WAITING: usize = 16;
-/// How long such a stream may wait: longer than any `Open` is under way.
-const WAITING_MS: u64 = 30_000;
 /// Steps at the compute worker: one is computed while the next one is on its way to it.
 const MAX_FLYING: usize = 2;
 /// A session without a word is over.
@@ -60,7 +58,6 @@ struct Waiting {
     hello: Hello,
     steps: Vec<Step>,
     owed: Owed,
-    since: Now,
 }
 
 /// See the file's head.
@@ -193,7 +190,6 @@ impl Worker {
             hello,
             steps: Vec::new(),
             owed: Owed::default(),
-            since: desk.now,
         });
         self.introduce(&key, desk);
     }
@@ -329,19 +325,10 @@ impl Worker {
                 self.end(&key, Some(CloseReason::Stopped), desk);
             }
         }
-        let (stay, late) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<Vec<_>, _>(|waiting| now.since(waiting.since) < WAITING_MS);
-        self.waiting = stay;
-        for waiting in late {
-            desk.close(waiting.stream);
-        }
-        let idle = self.jobs.values().map(|job| job.last_active.plus_ms(IDLE_MS));
-        let waiting = self
-            .waiting
-            .iter()
-            .map(|waiting| waiting.since.plus_ms(WAITING_MS));
-        idle.chain(waiting).min()
+        self.jobs
+            .values()
+            .map(|job| job.last_active.plus_ms(IDLE_MS))
+            .min()
     }
 
     /// Sessions of others just now.

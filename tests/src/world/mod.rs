@@ -46,6 +46,8 @@ pub struct Host {
     pub events: Vec<(u64, RequestId, Event)>,
     /// Counts restarts: what was on its way to an earlier life does not arrive.
     pub life: u32,
+    /// It is suspended until then: nothing reaches it before.
+    pub asleep_until: u64,
     lend: Option<Lend>,
     wake: Option<u64>,
 }
@@ -99,6 +101,7 @@ impl World {
             speed,
             events: Vec::new(),
             life: 0,
+            asleep_until: 0,
             lend: None,
             wake: None,
         });
@@ -225,6 +228,17 @@ impl World {
     }
 
     fn happen(&mut self, happening: Happening) {
+        let host = match &happening {
+            Happening::Input { host, .. } | Happening::Device { host, .. } | Happening::Wake { host, .. } => {
+                *host
+            }
+            Happening::Bytes { to, .. } => to.0,
+            Happening::Connected { ends } => ends[0].0,
+        };
+        let asleep_until = self.hosts[host].asleep_until;
+        if self.now < asleep_until {
+            return self.at(asleep_until, happening);
+        }
         match happening {
             Happening::Input { host, life, input } => {
                 if self.alive(host, life) {
