@@ -201,7 +201,7 @@ async function oursOnly(name, a, b) {
 /** What a peer may say or do wrong. Afterwards the node must be as good as new. */
 async function hostile() {
   const [ours, bystander, page, node] = [await inPage('ours'), await inPage('ours'), await inPage('js'), await inNode()];
-  for (const peer of [ours, bystander, page]) await peer.listen(relay.address);
+  for (const peer of [ours, bystander, page]) { await peer.listen(relay.address); await webrtcAddress(peer); }
   const [address, oursId, bystanderId] = [await webrtcAddress(ours), await idOf(ours), await idOf(bystander)];
   await ours.connect(await webrtcAddress(bystander));
   await onlyDirect(ours, bystanderId);
@@ -280,6 +280,7 @@ async function figures() {
     const [a, b] = [await inPage(kind), await inPage(kind)];
     await a.listen(relay.address);
     await b.listen(relay.address);
+    await webrtcAddress(a);
     await a.connect(await webrtcAddress(b));
     pairs[kind] = { a, b, bId: await idOf(b), mb_per_s: [], round_trip_ms: [] };
   }
@@ -314,6 +315,7 @@ async function vanish(relay, url) {
     await check('vanish: a peer whose browser is killed is noticed within 5 s', async () => {
       await b.listen(relay);
       await a.listen(relay);
+      await webrtcAddress(a); // Only now it is connected to the relay.
       const bId = await idOf(b);
       await a.connect(await webrtcAddress(b));
       await onlyDirect(a, bId);
