@@ -8,8 +8,8 @@ use crate::report::{Counts, Steps};
 use crate::suites::{self, Choice};
 use crate::{setup, tools};
 
-/// What is compiled for the browser; their dependencies come along.
-const BROWSER_PACKAGES: [&str; 3] = ["app", "node-wasm", "compute"];
+/// What is compiled for the browser. Only the named ones are looked at, not what they depend on.
+const BROWSER_PACKAGES: [&str; 5] = ["app", "node-wasm", "compute", "sdk", "webrtc-p2p"];
 
 /// Runs every step and prints the table, also when a step failed.
 ///

@@ -110,9 +110,7 @@ fn replace(relay: &mut Cmd) -> Result<()> {
 fn beside_trunk(context: &Context, relay: &mut Cmd) -> Result<()> {
     let watch = web::trunk(context, "watch", Profile::Dev)?.spawn()?;
     let _ends_with_the_relay = Watch(watch);
-    relay
-        .env("MANYHANDS_RELAY_APP", context.root.join("dist"))
-        .run()
+    relay.env("MANYHANDS_RELAY_APP", context.root.join("dist")).run()
 }
 
 struct Watch(Child);
