@@ -7,7 +7,7 @@ mod support;
 mod synthetic;
 
 use candle_core::quantized::GgmlDType;
-use engine::{BackendKind, Input, Output, Shard, Want};
+use engine::{BackendKind, Input, MAX_POSITIONS, Output, Shard, Want};
 use gguf::{Header, LayerRange, Stage};
 use support::block_on;
 use synthetic::{Model, Recipe, RopeKind, VOCAB};
@@ -195,4 +195,22 @@ fn every_weight_type_is_the_same_in_any_batch_and_on_any_cut() {
         };
         assert!(bits(&sharded) == whole, "{ty:?} cut");
     }
+}
+
+#[test]
+fn positions_are_bounded_even_where_the_model_has_more() {
+    let model = Model::new(Recipe {
+        context: 1 << 20,
+        n_kv_heads: 1,
+        layers: 1,
+        ..Recipe::default()
+    });
+    let mut shard = load(&model, 0, 1, 1);
+    assert_eq!(
+        shard.session_bytes(MAX_POSITIONS),
+        2 * 4 * 64 * u64::from(MAX_POSITIONS)
+    );
+    shard.open(1, MAX_POSITIONS).unwrap();
+    let error = shard.open(2, MAX_POSITIONS + 1).unwrap_err().to_string();
+    assert!(error.contains("at most 131072"), "{error}");
 }

@@ -5,7 +5,7 @@
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use engine::{Decoder, Tokenizer};
+use engine::{Decoder, MAX_WORD_CHARS, Tokenizer};
 use support::{shared, vocabulary};
 
 const SEPARATOR: &str = "\n__ggml_vocab_test__\n";
@@ -89,6 +89,13 @@ fn beginnings_are_added_where_the_model_wants_them() {
         return;
     };
     assert_eq!(bert.encode("Hello", true), [101, 7592, 102]);
+    let longest = "a".repeat(MAX_WORD_CHARS);
+    assert_ne!(bert.encode(&longest, false), [100]);
+    assert_eq!(
+        bert.encode(&(longest + "a"), false),
+        [100],
+        "a longer word is unknown as a whole"
+    );
     let Some((gpt2, _)) = vectors("gpt-2") else { return };
     assert_eq!(gpt2.encode("Hello", true), [15496]);
 }

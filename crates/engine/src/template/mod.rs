@@ -1,5 +1,6 @@
 //! Chat templates: the Jinja program in a model file that turns messages into a prompt.
-//! Does not trust the program: it runs with fuel, a bounded output, and no way out of itself.
+//! Does not trust the program: it runs with fuel, a bounded output, and no way out of itself. What
+//! it cannot bound is a string that doubles itself in a variable: that ends where memory ends.
 //!
 //! Rendered as the Transformers library does it: blocks trimmed, `raise_exception`,
 //! `strftime_now`, `tojson` in Python's spelling, Python's string and dictionary methods.

@@ -11,9 +11,6 @@ use super::spm::Pieces;
 use super::vocab::Vocab;
 use crate::EngineError;
 
-/// Merges that a vocabulary may bring. The largest known ones have about 500 thousand.
-pub const MAX_MERGES: usize = 2_000_000;
-
 /// A merge that may happen: rank, left piece, right piece, bytes of both, what they make. The least
 /// goes first.
 type Merge = (u32, usize, usize, usize, u32);
@@ -30,17 +27,12 @@ pub(crate) struct Bpe {
 }
 
 impl Bpe {
-    /// Builds the table. `merges` are pairs separated by a space, best first; `pre` names the rules.
+    /// Builds the table. `merges` are pairs separated by a space, best first (the header's reader has
+    /// bounded them); `pre` names the rules.
     ///
     /// # Errors
-    /// [`EngineError::Tokenizer`] for unknown rules, a merge without a space, too many merges.
+    /// [`EngineError::Tokenizer`] for unknown rules and for a merge without a space.
     pub(crate) fn new(vocab: &Vocab, pre: &str, merges: &Strings) -> Result<Bpe, EngineError> {
-        if merges.len() > MAX_MERGES {
-            return Err(EngineError::Tokenizer(format!(
-                "{} merges, at most {MAX_MERGES} are read",
-                merges.len()
-            )));
-        }
         let splitter = Splitter::named(pre)?;
         let whole_words = splitter.keeps_whole_words();
         let mut bpe = Bpe {

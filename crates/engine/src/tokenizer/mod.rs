@@ -10,7 +10,6 @@ mod wordpiece;
 
 use gguf::{Header, Metadata};
 
-pub use bpe::MAX_MERGES;
 pub use decoder::Decoder;
 pub use wordpiece::MAX_WORD_CHARS;
 

@@ -19,6 +19,7 @@ pub(crate) struct Recipe {
     pub(crate) qk_norm: bool,
     pub(crate) rope: RopeKind,
     pub(crate) layers: usize,
+    pub(crate) context: usize,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -34,7 +35,6 @@ pub(crate) const D_MODEL: usize = 256;
 pub(crate) const D_FFN: usize = 512;
 pub(crate) const HEAD_DIM: usize = 64;
 pub(crate) const VOCAB: usize = 288;
-pub(crate) const CONTEXT: usize = 128;
 const BASE: f64 = 10_000.0;
 const EPS: f64 = 1e-6;
 const FACTOR: f64 = 4.0;
@@ -52,6 +52,7 @@ impl Default for Recipe {
             qk_norm: false,
             rope: RopeKind::Plain,
             layers: 2,
+            context: 128,
         }
     }
 }
@@ -297,7 +298,7 @@ fn write(recipe: &Recipe, tensors: &[Written]) -> Vec<u8> {
         ("attention.head_count_kv", recipe.n_kv_heads),
         ("attention.key_length", HEAD_DIM),
         ("attention.value_length", HEAD_DIM),
-        ("context_length", CONTEXT),
+        ("context_length", recipe.context),
     ] {
         keys.u32(&format!("{arch}.{key}"), value as u32);
     }
