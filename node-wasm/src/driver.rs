@@ -176,10 +176,10 @@ impl Driver {
             } => self.net.publish(record),
             Output::Effect { id, effect } => self.effects.perform(id, effect, &self.happenings),
             Output::Event { request, event } => {
-                if let Some(scribe) = self.scribes.get_mut(&request) {
-                    if scribe.write(event) == answer::Next::Over {
-                        self.scribes.remove(&request);
-                    }
+                if let Some(scribe) = self.scribes.get_mut(&request)
+                    && scribe.write(event) == answer::Next::Over
+                {
+                    self.scribes.remove(&request);
                 }
             }
             Output::WakeAt(at) => self.wake_at = Some(at),
@@ -214,7 +214,7 @@ impl Driver {
 }
 
 fn addresses(address: &libp2p::Multiaddr) -> protocol::Addresses {
-    let text = protocol::Address::new(&address.to_string()).ok();
+    let text = protocol::Address::new(address.to_string()).ok();
     protocol::Addresses::new(text.into_iter().collect()).unwrap_or_default()
 }
 

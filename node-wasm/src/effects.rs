@@ -66,9 +66,8 @@ impl Effects {
         let answered = worker.ask_with(question(compute, self.backend), progress);
         wasm_bindgen_futures::spawn_local(async move {
             let pace = async {
-                match pace_ms {
-                    Some(ms) => gloo::timers::future::TimeoutFuture::new(ms).await,
-                    None => {}
+                if let Some(ms) = pace_ms {
+                    gloo::timers::future::TimeoutFuture::new(ms).await;
                 }
             };
             let (result, ()) = futures::join!(answered, pace);

@@ -12,7 +12,7 @@ use node_wasm::{Config, Error, Handle, LendOptions, Storage};
 use wasm_bindgen::prelude::*;
 
 use chat::Answer;
-use options::{ChatOptions, LendOptionsJs, NodeOptions};
+use options::{ChatOptions, LendOptionsJs, NodeOptions, Options};
 
 /// A node of this page.
 #[wasm_bindgen]
@@ -86,12 +86,24 @@ impl ManyhandsNode {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(value: JsValue) -> Result<T, JsValue> {
+/// Reads options; a field that is not known is refused here, since the deserialiser asks only for
+/// the fields that it knows.
+fn read<T: Options>(value: JsValue) -> Result<T, JsValue> {
     let value = if value.is_undefined() || value.is_null() {
         js_sys::Object::new().into()
     } else {
         value
     };
+    if let Some(object) = value.dyn_ref::<js_sys::Object>() {
+        for name in js_sys::Object::keys(object)
+            .iter()
+            .filter_map(|key| key.as_string())
+        {
+            if !T::FIELDS.contains(&name.as_str()) {
+                return Err(bad(&format!("{name}: this cannot be honoured")));
+            }
+        }
+    }
     serde_wasm_bindgen::from_value(value).map_err(|e| bad(&e.to_string()))
 }
 

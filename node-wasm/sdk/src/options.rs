@@ -3,34 +3,41 @@
 
 use node_wasm::{ChatRequest, Error, Message, Mode, Sampling};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Options of one call, and the names of all of them.
+pub(crate) trait Options: DeserializeOwned {
+    const FIELDS: &'static [&'static str];
+}
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct NodeOptions {
     pub(crate) relay: String,
     pub(crate) storage: Option<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct LendOptionsJs {
     pub(crate) model: Option<String>,
     pub(crate) layers: Option<(u32, u32)>,
 }
 
+impl Options for NodeOptions {
+    const FIELDS: &'static [&'static str] = &["relay", "storage"];
+}
+
+impl Options for LendOptionsJs {
+    const FIELDS: &'static [&'static str] = &["model", "layers"];
+}
+
 /// The fields of OpenAI's chat completions that we honour, `prompt` of its completions, and `mode`.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct ChatOptions {
     model: Option<String>,
     #[serde(default)]
     messages: Vec<JsMessage>,
     prompt: Option<String>,
     mode: Option<String>,
-    /// Chunks are the only form; `false` is handled by the caller, who joins them.
-    #[serde(default)]
-    #[allow(dead_code)]
-    stream: bool,
     n: Option<u32>,
     temperature: Option<f32>,
     top_p: Option<f32>,
@@ -43,10 +50,29 @@ pub(crate) struct ChatOptions {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct JsMessage {
     role: String,
     content: String,
+}
+
+impl Options for ChatOptions {
+    const FIELDS: &'static [&'static str] = &[
+        "model",
+        "messages",
+        "prompt",
+        "mode",
+        // Chunks are the only form here; `manyhands.js` joins them where they are not wanted.
+        "stream",
+        "n",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "repeat_penalty",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+    ];
 }
 
 /// Tokens of an answer where nothing is said.
