@@ -10,16 +10,20 @@ use serde_json::Value;
 /// Modules of white around a QR code that the standard asks for.
 const QUIET_ZONE: usize = 4;
 
-/// Copies `relay` to `terminal`, and after the ready line says what to open.
+/// Copies `relay` to `terminal`, and after the ready line says what to open. `invite` makes the link for phones.
 ///
 /// # Errors
-/// When the terminal is gone, or the link does not fit into a QR code.
-pub(crate) fn run(relay: impl BufRead, mut terminal: impl Write, lan: bool) -> Result<()> {
+/// When the terminal is gone, there is no link, or it does not fit into a QR code.
+pub(crate) fn run(
+    relay: impl BufRead,
+    mut terminal: impl Write,
+    invite: Option<&dyn Fn() -> Result<String>>,
+) -> Result<()> {
     for line in relay.lines() {
         let line = line.context("cannot read from the relay")?;
         writeln!(terminal, "{line}")?;
         if let Some(ready) = Ready::parse(&line) {
-            write!(terminal, "{}", ready.words(lan)?)?;
+            write!(terminal, "{}", ready.words(invite)?)?;
         }
         terminal.flush()?;
     }
@@ -40,12 +44,12 @@ impl Ready {
         })
     }
 
-    fn words(&self, lan: bool) -> Result<String> {
+    fn words(&self, invite: Option<&dyn Fn() -> Result<String>>) -> Result<String> {
         let Self { url } = self;
         let mut text =
             format!("\n  Manyhands is here: {url}\n  chat {url}/   lend {url}/lend   swarm {url}/swarm\n\n");
-        if lan {
-            let link = format!("{url}/lend");
+        if let Some(invite) = invite {
+            let link = invite()?;
             text.push_str(&format!(
                 "{}\n  for phones in this network: {link}\n\n",
                 qr(&link)?
@@ -89,11 +93,13 @@ fn qr(link: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use anyhow::bail;
+
     use super::*;
 
-    fn announced(relay: &str, lan: bool) -> String {
+    fn announced(relay: &str, invite: Option<&dyn Fn() -> Result<String>>) -> String {
         let mut terminal = Vec::new();
-        run(relay.as_bytes(), &mut terminal, lan).unwrap();
+        run(relay.as_bytes(), &mut terminal, invite).unwrap();
         String::from_utf8(terminal).unwrap()
     }
 
@@ -101,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_ready_line_is_passed_on_and_explained() {
-        let text = announced(&format!("starting\n{READY}\n"), false);
+        let text = announced(&format!("starting\n{READY}\n"), None);
         assert!(text.starts_with(&format!("starting\n{READY}\n")), "{text}");
         assert!(
             text.contains("http://localhost:8787/lend") && text.contains("serve --lan"),
@@ -111,15 +117,20 @@ mod tests {
 
     #[test]
     fn other_lines_are_passed_on_and_not_explained() {
-        assert_eq!(announced("one\n{\"two\":2}\n", true), "one\n{\"two\":2}\n");
+        assert_eq!(
+            announced("one\n{\"two\":2}\n", Some(&|| bail!("not asked for"))),
+            "one\n{\"two\":2}\n"
+        );
     }
 
     #[test]
     fn on_the_local_network_the_link_comes_as_a_qr_code_with_its_quiet_zone() {
-        let text = announced(&READY.replace("localhost", "192.168.1.20"), true);
+        let link = "https://192.168.1.20:8787/join#v1.AAAAAAAAAAAAAAAAAAAAAA";
+        let text = announced(READY, Some(&|| Ok(link.to_owned())));
         let rows: Vec<&str> = text.lines().filter(|line| line.contains("107m")).collect();
-        // http://192.168.1.20:8787/lend fits version 3 at level M: 29 modules and 8 of white, two rows a line.
-        assert_eq!(rows.len(), (29 + 8_usize).div_ceil(2));
+        // 56 bytes fit version 4 at level M: 33 modules and 8 of white, two rows a line.
+        assert_eq!(rows.len(), (33 + 8_usize).div_ceil(2));
+        assert!(text.contains(link), "{text}");
         for row in [rows[0], rows[1], rows[rows.len() - 1]] {
             assert!(!row.contains(['█', '▀', '▄']), "{row:?}");
         }

@@ -22,7 +22,6 @@ mod system;
 mod tools;
 mod web;
 
-use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,8 +55,9 @@ enum Task {
     /// What stands behind the relay in `serve`: adds plain words to its ready line.
     #[command(hide = true)]
     Announce {
-        #[arg(long)]
-        lan: bool,
+        /// The command that prints an invite, where phones are to be invited.
+        #[arg(last = true)]
+        invite: Vec<String>,
     },
     /// What trunk calls after each build: make the folder fit for a strict content security policy.
     #[command(hide = true)]
@@ -102,7 +102,7 @@ fn run(task: Task) -> Result<()> {
             setup::run(&context)?;
             web::build(&context, web::Profile::from_dev_flag(dev))
         }
-        Task::Announce { lan } => announce::run(io::stdin().lock(), io::stdout().lock(), lan),
+        Task::Announce { invite } => serve::announce(&context, &invite),
         Task::FinishDist { folder } => web::finish(&folder, web::Profile::from_trunk()),
         Task::Test {
             no_browser,

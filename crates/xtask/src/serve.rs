@@ -2,7 +2,9 @@
 //! It does not serve anything; the relay does, and prints what people need to know.
 
 use std::env;
+use std::io;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,7 +13,7 @@ use clap::Args;
 use crate::command::Cmd;
 use crate::context::Context;
 use crate::web::{self, Profile};
-use crate::{models, relay, setup};
+use crate::{announce, models, relay, setup};
 
 /// What every address of this machine listens on, with a certificate of its own.
 const LAN: [&str; 4] = ["--listen", "0.0.0.0:8787", "--tls", "self-signed"];
@@ -69,7 +71,12 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
         relay.arg("--model").arg(model);
     }
     relay.args(&options.relay);
-    announced(context, &mut relay, options.lan)?;
+    let invite = if options.lan {
+        invite_command(&program, &options.relay)
+    } else {
+        Vec::new()
+    };
+    announced(context, &mut relay, &invite)?;
     if options.dev {
         beside_trunk(context, &mut relay)
     } else {
@@ -88,9 +95,9 @@ fn names_a_model(options: &[String]) -> bool {
 
 /// What the relay prints goes through this program once more, which adds plain words and the QR code. The relay
 /// itself replaces this process: the filter must not stand between it and the terminal's signals.
-fn announced(context: &Context, relay: &mut Cmd, lan: bool) -> Result<()> {
+fn announced(context: &Context, relay: &mut Cmd, invite: &[String]) -> Result<()> {
     let mut filter = context.command(env::current_exe().context("the path of this program")?);
-    filter.arg("announce").args(lan.then_some("--lan"));
+    filter.args(["announce", "--"]).args(invite);
     filter.inner().stdin(Stdio::piped());
     let input = filter
         .spawn()?
@@ -99,6 +106,37 @@ fn announced(context: &Context, relay: &mut Cmd, lan: bool) -> Result<()> {
         .context("the filter behind the relay has no input")?;
     relay.inner().stdout(Stdio::from(input));
     Ok(())
+}
+
+/// The filter: `invite` is the command that prints a link for phones, or empty.
+///
+/// # Errors
+/// Those of [`announce::run`].
+pub(crate) fn announce(context: &Context, invite: &[String]) -> Result<()> {
+    let link = || -> Result<String> {
+        let (program, arguments) = invite.split_first().context("no command that makes an invite")?;
+        Ok(context
+            .command(program)
+            .args(arguments)
+            .output()?
+            .trim()
+            .to_owned())
+    };
+    let phones: Option<&dyn Fn() -> Result<String>> = if invite.is_empty() { None } else { Some(&link) };
+    announce::run(io::stdin().lock(), io::stdout().lock(), phones)
+}
+
+/// The command that makes an invite of the relay that is started with these options.
+fn invite_command(program: &Path, options: &[String]) -> Vec<String> {
+    let mut command = vec![program.display().to_string(), "invite".to_owned()];
+    for (at, option) in options.iter().enumerate() {
+        match option.as_str() {
+            "--data" | "--config" => command.extend(options[at..].iter().take(2).cloned()),
+            set if set.starts_with("--data=") || set.starts_with("--config=") => command.push(option.clone()),
+            _ => {}
+        }
+    }
+    command
 }
 
 /// This process becomes the relay, so that signals and the exit code are the relay's own.
@@ -120,5 +158,28 @@ impl Drop for Watch {
         // It may be gone already: then there is nothing left to end.
         drop(self.0.kill());
         drop(self.0.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_invite_is_made_in_the_data_folder_of_the_relay_that_runs() {
+        let check = |options: &[&str], expect: &[&str]| {
+            let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+            assert_eq!(invite_command(Path::new("relay"), &options), expect);
+        };
+        check(&[], &["relay", "invite"]);
+        check(
+            &["--listen", "0.0.0.0:1", "--data", "/d"],
+            &["relay", "invite", "--data", "/d"],
+        );
+        check(&["--data=/d", "--model", "m"], &["relay", "invite", "--data=/d"]);
+        check(
+            &["--config", "c.toml"],
+            &["relay", "invite", "--config", "c.toml"],
+        );
     }
 }
