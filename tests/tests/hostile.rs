@@ -2,7 +2,7 @@
 //! That bytes are read safely is shown by `protocol`; here they are well formed.
 #![allow(clippy::unwrap_used)]
 
-use node::io::{Effect, Input, Output, RequestId, StreamId};
+use node::io::{Compute, Computed, Effect, Input, Output, RequestId, StepOutput, StreamId};
 use protocol::{
     Ack, Activations, Close, CloseReason, Fault, Hello, JobKind, LayerRange, Leaving, List, Message, Next,
     Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId, Stage, Step, Text,
@@ -336,6 +336,69 @@ fn a_neighbour_that_the_requester_did_not_name_is_not_heard() {
         let steps = std::iter::from_fn(|| node.poll_output()).filter(computes).count();
         assert_eq!(steps, heard, "{peer}");
     }
+}
+
+#[test]
+fn a_step_of_an_older_epoch_is_dropped_and_one_of_a_newer_epoch_waits_until_the_stage_is_told() {
+    let (mut world, _, worker) = world();
+    let node = world.hosts[worker].node.as_mut().unwrap();
+    let stream = StreamId::inbound(3_000_000);
+    let peer = PeerId::new("requester").unwrap();
+    node.handle_input(node::io::Now(1_100), Input::InboundStream { stream, peer });
+    let mut hear = |message: Message| {
+        let mut begun = Vec::new();
+        let mut inputs = vec![Input::Received { stream, message }];
+        while let Some(input) = inputs.pop() {
+            node.handle_input(node::io::Now(1_100), input);
+            while let Some(output) = node.poll_output() {
+                let Output::Effect {
+                    id: effect,
+                    effect: Effect::Compute(compute),
+                } = output
+                else {
+                    continue;
+                };
+                let done = match compute {
+                    Compute::Open { .. } => Computed::Opened,
+                    Compute::Step { first_position, .. } => {
+                        begun.push(first_position);
+                        Computed::Stepped {
+                            output: StepOutput::Nothing,
+                            compute_ms: 1,
+                        }
+                    }
+                    _ => Computed::Done,
+                };
+                inputs.push(Input::Computed {
+                    effect,
+                    result: Ok(done),
+                });
+            }
+        }
+        begun
+    };
+    let replay = |epoch, keep| {
+        let next = List::default();
+        Message::Replay(Replay {
+            epoch,
+            keep,
+            previous: None,
+            next,
+            shadow: false,
+        })
+    };
+    assert!(hear(Message::Open(Box::new(open(1, 100)))).is_empty());
+    assert_eq!(hear(step(1, 0, 4)), [0]);
+    assert!(hear(replay(3, 2)).is_empty());
+    assert!(hear(step(1, 4, 4)).is_empty(), "older");
+    assert!(hear(step(2, 2, 4)).is_empty(), "older still");
+    assert!(hear(step(4, 1, 4)).is_empty(), "newer: it waits");
+    assert_eq!(hear(replay(4, 1)), [1], "and begins when the stage is told");
+    assert!(
+        hear(replay(2, 0)).is_empty(),
+        "an old word about the route changes nothing"
+    );
+    assert_eq!(hear(step(4, 5, 1)), [5]);
 }
 
 #[test]
