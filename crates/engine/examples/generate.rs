@@ -64,8 +64,12 @@ fn generate(
     tokenizer: &Tokenizer,
     prompt: Vec<u32>,
 ) -> Result<(), Failure> {
-    let vocab = header.config()?.vocab as usize;
-    chain.open(prompt.len() as u64 + u64::from(options.count))?;
+    let config = header.config()?;
+    // The last token is not fed back, so it needs no position.
+    let count = (u64::from(config.context) + 1)
+        .saturating_sub(prompt.len() as u64)
+        .min(options.count.into());
+    chain.open((prompt.len() as u64 + count).saturating_sub(1))?;
     // A text that begins with the prompt's end has no leading space of its own to keep.
     let from_nothing = prompt.iter().all(|id| tokenizer.is_control(*id));
     let mut decoder = if from_nothing {
@@ -78,10 +82,10 @@ fn generate(
     let started = Instant::now();
     let mut first_token_s = 0.0;
     let mut out = std::io::stdout().lock();
-    for step in 0..options.count {
+    for step in 0..count {
         let logits = chain.logits(position, &new, &[new.len() as u32 - 1])?;
         position += new.len() as u32;
-        let token = options.sampling.choose(&logits[..vocab], position, &tokens)?;
+        let token = options.sampling.choose(&logits, position, &tokens)?;
         if step == 0 {
             first_token_s = started.elapsed().as_secs_f64();
         }
