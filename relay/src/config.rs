@@ -1,17 +1,18 @@
 //! The relay's settings: flags before environment before a TOML file before defaults.
 //! It does not open, create or bind anything.
 
+mod values;
+
 use std::{
     collections::BTreeMap,
-    fmt,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    str::FromStr,
 };
 
 use libp2p::Multiaddr;
 use serde::{Deserialize, Serialize};
 
+pub use self::values::{LimitArg, MetricsAddr, Port};
 use crate::{
     limits::{Limits, UnknownLimit},
     net::addrs::{NotAPublicUrl, PublicUrl},
@@ -145,18 +146,6 @@ pub enum LogForm {
     Json,
 }
 
-/// A port, `0` for any free one, or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Port(pub Option<u16>);
-
-/// The address of the metrics page, or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricsAddr(pub Option<SocketAddr>);
-
-/// `NAME=NUMBER`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LimitArg(String, u64);
-
 /// The settings in force.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -285,7 +274,7 @@ impl Settings {
         for (name, value) in &self.limit {
             limits.set(name, *value)?;
         }
-        for LimitArg(name, value) in &self.limit_args {
+        for LimitArg { name, value } in &self.limit_args {
             limits.set(name, *value)?;
         }
         let tls = self.tls.unwrap_or(TlsMode::Off);
@@ -400,101 +389,6 @@ fn is_ice_url(url: &str) -> bool {
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
-
-impl FromStr for Port {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "off" {
-            return Ok(Port(None));
-        }
-        match text.parse() {
-            Ok(port) => Ok(Port(Some(port))),
-            Err(_) => Err(format!("`{text}` is neither a port nor `off`")),
-        }
-    }
-}
-
-impl fmt::Display for Port {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(port) => port.fmt(f),
-            None => f.write_str("off"),
-        }
-    }
-}
-
-impl FromStr for MetricsAddr {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "off" => Ok(MetricsAddr(None)),
-            // A bare port stays on this machine.
-            _ => match text.parse::<u16>() {
-                Ok(port) => Ok(MetricsAddr(Some((Ipv4Addr::LOCALHOST, port).into()))),
-                Err(_) => text
-                    .parse()
-                    .map(|addr| MetricsAddr(Some(addr)))
-                    .map_err(|_| format!("`{text}` is neither ADDR:PORT nor `off`")),
-            },
-        }
-    }
-}
-
-impl fmt::Display for MetricsAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(addr) => addr.fmt(f),
-            None => f.write_str("off"),
-        }
-    }
-}
-
-impl FromStr for LimitArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, value) = text
-            .split_once('=')
-            .ok_or_else(|| format!("`{text}` is not NAME=NUMBER"))?;
-        match value.parse() {
-            Ok(value) => Ok(LimitArg(name.to_owned(), value)),
-            Err(_) => Err(format!("`{value}` is not a number")),
-        }
-    }
-}
-
-/// In TOML both `port = 4001` and `port = "off"` read naturally.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum NumberOrText {
-    Number(u16),
-    Text(String),
-}
-
-macro_rules! number_or_text {
-    ($($type:ty),+) => { $(
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-                match NumberOrText::deserialize(input)? {
-                    NumberOrText::Number(number) => number.to_string(),
-                    NumberOrText::Text(text) => text,
-                }
-                .parse()
-                .map_err(serde::de::Error::custom)
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
-                output.collect_str(self)
-            }
-        }
-    )+ };
-}
-
-number_or_text!(Port, MetricsAddr);
 
 #[cfg(test)]
 mod tests {

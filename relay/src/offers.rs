@@ -163,3 +163,120 @@ fn unix_s() -> u64 {
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use gguf::{LayerRange, ModelId};
+    use protocol::{PeerId, Power, SwarmId, Terms, Work};
+
+    use super::*;
+
+    const SWARM: [u8; 32] = [1; 32];
+
+    /// An offer of `peer` for layers `first..end` of a model of eight.
+    fn offer(peer: &str, sequence: u64, first: u32, end: u32) -> Vec<u8> {
+        Offer {
+            swarm: SwarmId(SWARM),
+            peer: PeerId::new(peer).unwrap(),
+            addresses: Default::default(),
+            kinds: Default::default(),
+            work: Some(Work {
+                model: ModelId([2; 32]),
+                layers: LayerRange::new(first, end).unwrap(),
+                model_layers: 8,
+                us_per_token: 1000,
+                sessions: 1,
+                positions: 64,
+                whole: true,
+            }),
+            memory_bytes: 0,
+            keep_bytes: 0,
+            backend: Backend::Gpu,
+            power: Power::Unknown,
+            background: false,
+            terms: Terms::Anybody,
+            sequence,
+            lifetime_s: 10,
+            links: Default::default(),
+        }
+        .encode()
+        .unwrap()
+    }
+
+    #[test]
+    fn layers_are_counted_once_however_many_hold_them() {
+        let check = |ranges: &[(u32, u32)], expect: u32| {
+            assert_eq!(covered(ranges.to_vec()), expect, "{ranges:?}");
+        };
+        check(&[], 0);
+        check(&[(0, 4), (4, 8)], 8);
+        check(&[(0, 4), (2, 6), (2, 6)], 6);
+        check(&[(6, 8), (0, 2)], 4);
+        check(&[(0, 8), (3, 4)], 8);
+    }
+
+    #[test]
+    fn a_newer_offer_replaces_an_older_one_and_never_the_other_way() {
+        let mut board = Board::new(SWARM, 10);
+        let now = Instant::now();
+        board.take("a", &offer("a", 5, 0, 4), now).unwrap();
+        for old in [4, 5] {
+            let refused = board.take("a", &offer("a", old, 0, 8), now);
+            assert!(matches!(refused, Err(OfferError::Old)), "{old}");
+        }
+        board.take("a", &offer("a", 6, 4, 8), now).unwrap();
+        let shown = board.to_json(&[(hex::encode([3; 32]), 5)]);
+        assert_eq!(shown["workers"][0]["layers"], json!([4, 8]));
+        assert_eq!(
+            shown["coverage"][hex::encode([2; 32])],
+            json!({ "covered": 4, "layers": 8 })
+        );
+        assert_eq!(
+            shown["coverage"][hex::encode([3; 32])],
+            json!({ "covered": 0, "layers": 5 })
+        );
+    }
+
+    #[test]
+    fn an_offer_ends_with_its_lifetime_or_its_worker() {
+        let mut board = Board::new(SWARM, 10);
+        let now = Instant::now();
+        board.take("a", &offer("a", 1, 0, 4), now).unwrap();
+        board.take("b", &offer("b", 1, 4, 8), now).unwrap();
+        board.forget("a");
+        assert_eq!(board.len(), 1);
+        board.expire(now + Duration::from_secs(9));
+        assert_eq!(board.len(), 1);
+        board.expire(now + Duration::from_secs(11));
+        assert!(board.is_empty());
+    }
+
+    #[test]
+    fn only_the_senders_own_sound_offer_for_this_swarm_is_taken() {
+        let mut board = Board::new(SWARM, 10);
+        let now = Instant::now();
+        let forged = board.take("b", &offer("a", 1, 0, 4), now);
+        assert!(matches!(forged, Err(OfferError::NotTheSender)));
+        let garbage = board.take("a", b"garbage", now);
+        assert!(matches!(garbage, Err(OfferError::Malformed(_))));
+        let elsewhere = Board::new([9; 32], 10).take("a", &offer("a", 1, 0, 4), now);
+        assert!(matches!(elsewhere, Err(OfferError::OtherSwarm)));
+        assert!(board.is_empty());
+    }
+
+    #[test]
+    fn a_full_board_takes_nobody_new_until_somebody_ends() {
+        let mut board = Board::new(SWARM, 2);
+        let now = Instant::now();
+        for peer in ["a", "b"] {
+            board.take(peer, &offer(peer, 1, 0, 4), now).unwrap();
+        }
+        let refused = board.take("c", &offer("c", 1, 0, 4), now);
+        assert!(matches!(refused, Err(OfferError::Full(2))));
+        board.take("a", &offer("a", 2, 0, 4), now).unwrap();
+        let later = now + Duration::from_secs(11);
+        board.take("c", &offer("c", 1, 0, 4), later).unwrap();
+        assert_eq!(board.len(), 1);
+    }
+}
