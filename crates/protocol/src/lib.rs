@@ -17,6 +17,7 @@ mod model_codec;
 mod offer;
 mod open_enum;
 mod peer;
+mod receipt;
 mod sampling;
 mod tensor;
 
@@ -31,6 +32,7 @@ pub use message::{
 };
 pub use offer::{Backend, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
 pub use peer::{Address, Addresses, PeerId};
+pub use receipt::{Party, Receipt, ReceiptError};
 pub use sampling::Sampling;
 pub use tensor::{Activations, MAX_D_MODEL, WireType};
 
