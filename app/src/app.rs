@@ -12,6 +12,7 @@ use crate::components::{ConnectionPill, ConsentDialog, History, Icon, Mark, icon
 use crate::context::{App, app, words};
 use crate::lending::Lending;
 use crate::pages;
+use crate::view::Connection;
 
 #[component]
 pub fn Root() -> impl IntoView {
@@ -54,6 +55,12 @@ fn Frame() -> impl IntoView {
     };
     keyboard(new_chat, renaming, deleting, collapsed);
     let busy = Signal::derive(move || app.chats.is_running());
+    // Offline for a reason: not only because the page has just been opened.
+    let unreachable = Memo::new(move |_| {
+        app.node
+            .snapshot
+            .with(|s| s.connection == Connection::Offline && s.reason.is_some())
+    });
     let location = use_location();
     Effect::new(move || {
         let name = location.pathname.with(|path| {
@@ -88,6 +95,7 @@ fn Frame() -> impl IntoView {
                     <span class="top-swarm" dir="auto">{move || app.node.snapshot.with(|s| s.swarm.as_ref().map(|swarm| swarm.name.clone()))}</span>
                     <ConnectionPill />
                 </header>
+                {move || unreachable.get().then(|| view! { <p class="banner" role="status">{t.err_relay_unreachable}</p> })}
                 <main id="main" tabindex="-1">
                     <Routes fallback=|| view! { <p class="page lead">{words().not_found}</p> }>
                         <Route path=path!("/") view=pages::ChatPage />

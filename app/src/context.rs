@@ -146,11 +146,15 @@ impl App {
         })
     }
 
-    /// The id to ask for: one that was named in the address is asked for even before the relay has answered.
+    /// The id to ask for. One that the address names is asked for as it is, even where the relay does not list it:
+    /// another model must never answer in its place.
     pub fn model_id(self) -> Option<String> {
-        untrack(|| self.model())
-            .map(|model| model.id)
-            .or_else(|| self.query.with_value(|query| query.model.clone()))
+        let chosen = self.chosen_model.get_untracked();
+        let named = self.query.with_value(|query| query.model.clone());
+        match named {
+            Some(named) if chosen.as_ref() == Some(&named) => Some(named),
+            _ => untrack(|| self.model()).map(|model| model.id),
+        }
     }
 }
 

@@ -19,8 +19,11 @@ pub fn duration_ms(ms: f64) -> String {
     if !ms.is_finite() || ms < 0.0 {
         return "–".to_owned();
     }
+    if ms > 0.0 && ms < 0.05 {
+        return "< 0.1 ms".to_owned();
+    }
     if ms < 999.5 {
-        let digits = if ms < 9.95 && ms > 0.0 { 1 } else { 0 };
+        let digits = usize::from(ms < 9.95 && ms > 0.0);
         return format!("{ms:.digits$} ms");
     }
     let seconds = ms / 1000.0;
@@ -115,6 +118,7 @@ mod tests {
     fn durations_change_unit_where_a_person_would() {
         let check = |ms, expect: &str| assert_eq!(duration_ms(ms), expect);
         check(0.0, "0 ms");
+        check(0.01, "< 0.1 ms");
         check(4.25, "4.2 ms");
         check(850.4, "850 ms");
         check(1250.0, "1.2 s");

@@ -102,11 +102,8 @@ impl Lending {
     }
 
     async fn go(self) {
-        let (model, layers) = self
-            .app
-            .query
-            .with_value(|query| (query.model.clone(), query.layers));
-        let model = model.or_else(|| self.app.model_id());
+        let layers = self.app.query.with_value(|query| query.layers);
+        let model = self.app.model_id();
         let result = self.app.node.lend(model, layers).await;
         if let Err(fault) = result
             && self.wanted.get_untracked()

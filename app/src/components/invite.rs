@@ -21,7 +21,7 @@ pub fn Invite() -> impl IntoView {
                 <h2 id="invite-title">{t.invite}</h2>
                 <p>{t.invite_text}</p>
                 <p class="row" dir="ltr">
-                    <a class="invite-link" data-testid="invite-link" aria-label=t.invite_link title=t.invite_link href=link.clone()>{link.clone()}</a>
+                    <a class="invite-link" data-testid="invite-link" title=t.invite_link href=link.clone()>{link.clone()}</a>
                     <CopyButton text=Signal::stored(link.clone()) />
                 </p>
                 {local.then(|| view! { <p class="quiet">{t.invite_local}</p> })}

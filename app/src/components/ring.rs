@@ -5,11 +5,13 @@ use leptos::prelude::*;
 
 use crate::context::words;
 use crate::i18n::fill;
-use crate::ring::{MAX_LANES, arc, lanes};
+use crate::ring::{arc, lanes};
 use crate::view::{Model, Worker, coverage};
 
 /// Layers drawn one by one; more are drawn as gaps and arcs alone.
 const MAX_TICKS: u32 = 160;
+/// Colours that tell neighbours apart.
+const TINTS: usize = 4;
 
 #[component]
 pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> impl IntoView {
@@ -37,9 +39,10 @@ pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> imp
     let arcs = mine
         .iter()
         .zip(lanes)
-        .map(|(worker, lane)| {
+        .enumerate()
+        .map(|(at, (worker, lane))| {
             let own = own_peer.as_deref() == Some(worker.peer.as_str());
-            let class = if own { "ring-arc own".to_owned() } else { format!("ring-arc lane-{}", lane % MAX_LANES) };
+            let class = if own { "ring-arc own".to_owned() } else { format!("ring-arc tint-{}", at % TINTS) };
             view! { <path class=class d=arc(worker.first, worker.end, layers, 62.0 + 7.0 * lane as f64)></path> }
         })
         .collect_view();

@@ -34,8 +34,15 @@ pub fn ChatPage() -> impl IntoView {
     Effect::new(move || {
         path.track();
         chats.live.track();
-        if following.get_untracked() {
+        if following.get_untracked() && !path.with_untracked(Vec::is_empty) {
             request_animation_frame(to_end);
+        }
+    });
+    // A new answer, or another conversation, is followed again.
+    let answering = Memo::new(move |_| chats.live.with(|live| live.as_ref().map(|live| live.message.id)));
+    Effect::new(move || {
+        if answering.get().is_some() {
+            following.set(true);
         }
     });
     Effect::new(move || {
