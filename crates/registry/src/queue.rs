@@ -222,6 +222,24 @@ mod tests {
     }
 
     #[test]
+    fn a_class_that_slept_saves_nothing_up_either() {
+        for (early, late, at_most) in [(1, 0, 4), (0, 1, 16)] {
+            let mut queue = FairQueue::new(20);
+            for _ in 0..1000 {
+                assert!(queue.push(who(1), early, 100, 1).is_ok());
+                assert_eq!(queue.pop().map(|q| q.item), Some(1));
+            }
+            for _ in 0..16 {
+                assert!(queue.push(who(1), early, 100, 1).is_ok());
+                assert!(queue.push(who(2), late, 100, 2).is_ok());
+            }
+            let first: Vec<_> = (0..18).filter_map(|_| queue.pop()).map(|q| q.item).collect();
+            let latecomer = first.iter().filter(|n| **n == 2).count();
+            assert!((2..=at_most).contains(&latecomer), "{latecomer} of 18: {first:?}");
+        }
+    }
+
+    #[test]
     fn the_queue_is_bounded_in_all_and_per_asker_and_forgets_who_left() {
         let mut queue = FairQueue::new(20);
         for _ in 0..MAX_QUEUED_PER_ASKER {

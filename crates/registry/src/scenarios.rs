@@ -405,6 +405,18 @@ fn two_owners_who_remove_each_other_leave_the_elder() {
     let mut stage = Stage::new();
     stage.seat(1, 2, Owner).seat(1, 3, Owner);
     let (one, two) = (stage.signed(1, revoke(2)), stage.signed(2, revoke(1)));
+    // Other minutes, other hashes: the elder stays in all of them, so it is not the hash that decides.
+    for minutes in 0..8 {
+        let mut stage = Stage {
+            minutes: stage.minutes + minutes,
+            ..stage.clone()
+        };
+        let both = [stage.signed(1, revoke(2)), stage.signed(2, revoke(1))];
+        for record in both {
+            stage.registry.apply(record, stage.now()).unwrap();
+        }
+        assert_eq!([1, 2].map(|n| stage.role(n)), [Some(Owner), None]);
+    }
     for order in [[&one, &two], [&two, &one]] {
         let mut stage = stage.clone();
         for record in order {
