@@ -1,6 +1,6 @@
 // Every page on a phone and on a desk, in light and dark: it fits the screen and shows nothing broken.
 // The pictures lie in test-results/screens; with SCREENSHOTS=folder they are also written there.
-import { join } from 'node:path';
+import { picture } from '../fixtures/picture.ts';
 import { expect, test } from '../fixtures/test.ts';
 
 const PAGES = { chat: '/', lend: '/lend', swarm: '/swarm', models: '/models', keys: '/keys', settings: '/settings' };
@@ -13,8 +13,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
       for (const [name, route] of Object.entries(PAGES)) {
         await page.goto(route);
         await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
-        const folder = process.env['SCREENSHOTS'] ?? info.outputPath('screens');
-        await page.screenshot({ path: join(folder, `${name}-${screen}-${colorScheme}.png`) });
+        await picture(page, info, `${name}-${screen}-${colorScheme}`);
         const overflow = await page.evaluate(() => {
           const { scrollWidth, clientWidth } = document.documentElement;
           return scrollWidth - clientWidth;
