@@ -95,6 +95,7 @@ mod tests {
                 end: 3,
                 backend: "cpu".into(),
                 ms: 0.1,
+                lost: false,
             }],
             replays: 1,
             bytes: u64::MAX,
