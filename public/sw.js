@@ -56,8 +56,20 @@ async function keptOr(request) {
   const kept = await cache.match(request, { ignoreSearch: true });
   if (kept) return kept;
   const answer = await fetch(request);
-  if (answer.ok) await cache.put(request, answer.clone());
+  if (answer.ok) {
+    await cache.put(request, answer.clone());
+    await dropOlder(cache, new URL(request.url).pathname);
+  }
   return answer;
+}
+
+/** Each new version of a file takes the place of the one before: the cache holds one app, not all that ever were. */
+async function dropOlder(cache, pathname) {
+  const kind = (path) => path.replace(/-[0-9a-f]{16}/, '');
+  for (const { url } of await cache.keys()) {
+    const other = new URL(url).pathname;
+    if (other !== pathname && HASHED.test(other) && kind(other) === kind(pathname)) await cache.delete(url);
+  }
 }
 
 async function freshOr(key, request) {
