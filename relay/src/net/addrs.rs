@@ -135,7 +135,8 @@ impl PublicUrl {
     }
 }
 
-/// The addresses of this machine, loopback first; none where the system does not say.
+/// The addresses of this machine; none where the system does not say. Loopback comes last: another
+/// device that tries it first makes its browser ask for local network access.
 pub fn interfaces() -> Vec<IpAddr> {
     let mut all: Vec<IpAddr> = if_addrs::get_if_addrs()
         .unwrap_or_default()
@@ -143,7 +144,7 @@ pub fn interfaces() -> Vec<IpAddr> {
         .filter(|interface| !interface.is_link_local())
         .map(|interface| interface.ip())
         .collect();
-    all.sort_by_key(|ip| (!ip.is_loopback(), ip.is_ipv6(), *ip));
+    all.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6(), *ip));
     all.dedup();
     all
 }
