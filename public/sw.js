@@ -4,7 +4,7 @@
 
 const CACHE = 'manyhands-app-1';
 // trunk and xtask put a hash into the names of what never changes.
-const HASHED = /-[0-9a-f]{16}[^/]*\.(?:js|wasm|css)$/;
+const HASHED = /-[0-9a-f]{15,16}[^/]*\.(?:js|wasm|css)$/;
 const NOT_OURS = /^\/(?:api|models|embed|sdk|livez|readyz|healthz|metrics)(?:\/|$)/;
 
 self.addEventListener('install', (event) => {
