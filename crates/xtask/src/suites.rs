@@ -104,7 +104,15 @@ fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
 fn interop(context: &Context) -> Result<Counts> {
     let chromium = tools::find_chromium(context).context("no Chromium: run `cargo xtask setup`")?;
     let mut node = tools::wasm_cargo(context, "node")?;
-    node.arg("run.mjs").folder(&context.playwright().join("interop"));
+    // What Node.js 20 lacks and js-libp2p needs: see `shim.mjs`.
+    node.args([
+        "--experimental-websocket",
+        "--no-warnings",
+        "--import",
+        "./shim.mjs",
+        "run.mjs",
+    ])
+    .folder(&context.playwright().join("interop"));
     let (success, output) = node
         .env("CHROMIUM", chromium)
         .env("PROFILE", "wasm-release")
