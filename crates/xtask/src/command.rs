@@ -106,9 +106,9 @@ impl Cmd {
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let text = std::thread::scope(|scope| {
             let out = scope.spawn(|| show(out, |line| println!("{line}")));
-            let err = show(err, |line| eprintln!("{line}"));
-            let mut text = out.join().unwrap_or_default();
-            text.push_str(&err);
+            let mut text = show(err, |line| eprintln!("{line}"));
+            // Last, so that the sum a runner ends with is the last line of the whole.
+            text.push_str(&out.join().unwrap_or_default());
             text
         });
         let status = child.wait().with_context(|| format!("cannot wait for {self}"))?;
@@ -194,7 +194,7 @@ mod tests {
     fn tee_keeps_both_streams_and_the_verdict() {
         let (success, text) = shell("echo out; echo err >&2; exit 1").tee().unwrap();
         assert!(!success);
-        assert!(text.contains("out\n") && text.contains("err\n"), "{text}");
+        assert_eq!(text, "err\nout\n");
     }
 
     #[test]
