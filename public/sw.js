@@ -5,7 +5,8 @@
 const CACHE = 'manyhands-app-1';
 // trunk and xtask put a hash into the names of what never changes.
 const HASHED = /-[0-9a-f]{15,16}[^/]*\.(?:js|wasm|css)$/;
-const NOT_OURS = /^\/(?:api|models|embed|sdk|livez|readyz|healthz|metrics)(?:\/|$)/;
+// `/models` itself is a page of the app; what lies below it are files.
+const NOT_OURS = /^\/(?:(?:api|embed|sdk|livez|readyz|healthz|metrics)(?:\/|$)|models\/)/;
 
 self.addEventListener('install', (event) => {
   event.waitUntil(fill().then(() => self.skipWaiting()));
@@ -28,6 +29,24 @@ self.addEventListener('fetch', (event) => {
   else if (HASHED.test(url.pathname)) event.respondWith(keptOr(request));
   else event.respondWith(freshOr(request, request));
 });
+
+// The engine is several times the size of the page: it is kept when somebody has begun to use it, not before.
+self.addEventListener('message', (event) => {
+  if (event.data === 'keep-engine') event.waitUntil(keepEngine());
+});
+
+async function keepEngine() {
+  const cache = await caches.open(CACHE);
+  const loader = await fetch('/compute_loader.js');
+  if (!loader.ok) return;
+  const scripts = [...(await loader.clone().text()).matchAll(/'\.(\/compute-[^']+)\.js'/g)].map((match) => match[1]);
+  await cache.put('/compute_loader.js', loader);
+  for (const name of scripts.flatMap((script) => [`${script}.js`, `${script}_bg.wasm`])) {
+    if (await cache.match(name)) continue;
+    const answer = await fetch(name);
+    if (answer.ok) await cache.put(name, answer);
+  }
+}
 
 /** Puts the page and all that it names into the cache, so that the next start needs no network. */
 async function fill() {

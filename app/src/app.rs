@@ -3,13 +3,15 @@
 
 use leptos::ev;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::components::{Route, Router, Routes};
 use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::path;
 
 use crate::browser::page;
-use crate::components::{ConnectionPill, ConsentDialog, History, Icon, Mark, icon};
+use crate::components::{ConnectionPill, ConsentDialog, History, Icon, Mark, ShortcutSheet, icon};
 use crate::context::{App, app, words};
+use crate::conversation::Role;
 use crate::lending::Lending;
 use crate::pages;
 use crate::view::Connection;
@@ -53,7 +55,16 @@ fn Frame() -> impl IntoView {
         let new_chat = new_chat.clone();
         move |_| new_chat()
     };
-    keyboard(new_chat, renaming, deleting, collapsed);
+    let help = RwSignal::new(false);
+    keyboard(
+        new_chat,
+        Sheets {
+            renaming,
+            deleting,
+            collapsed,
+            help,
+        },
+    );
     let busy = Signal::derive(move || app.chats.is_running());
     // Offline for a reason: not only because the page has just been opened.
     let unreachable = Memo::new(move |_| {
@@ -111,6 +122,7 @@ fn Frame() -> impl IntoView {
             </div>
         </div>
         <ConsentDialog />
+        <ShortcutSheet open=help />
     }
 }
 
@@ -151,14 +163,34 @@ fn links(whole: bool) -> impl IntoView {
         .collect_view()
 }
 
-/// The shortcuts that people know from other chats.
-fn keyboard(
-    new_chat: impl Fn() + 'static,
+/// What the keyboard opens and closes.
+#[derive(Clone, Copy)]
+struct Sheets {
     renaming: RwSignal<Option<String>>,
     deleting: RwSignal<Option<String>>,
     collapsed: RwSignal<bool>,
-) {
+    help: RwSignal<bool>,
+}
+
+/// The shortcuts that people know from other chats; `ShortcutList` names them all.
+fn keyboard(new_chat: impl Fn() + 'static, sheets: Sheets) {
     let app = app();
+    let Sheets {
+        renaming,
+        deleting,
+        collapsed,
+        help,
+    } = sheets;
+    let last_answer = move || {
+        untrack(|| {
+            app.chats.with_current(|conversation| {
+                let path = conversation.path();
+                let last = path.last().and_then(|id| conversation.message(*id));
+                last.filter(|message| message.role == Role::Assistant).cloned()
+            })
+        })
+        .flatten()
+    };
     let handle = window_event_listener(ev::keydown, move |event| {
         let command = event.ctrl_key() || event.meta_key();
         let current = app.chats.current.get_untracked();
@@ -178,6 +210,17 @@ fn keyboard(
                 collapsed.set(false);
                 page::focus("history-search");
             }
+            (true, true, "enter") => {
+                if let Some(answer) = last_answer() {
+                    spawn_local(app.chats.go_on(app, answer.id));
+                }
+            }
+            (true, true, "c") => {
+                if let Some(answer) = last_answer() {
+                    spawn_local(async move { _ = page::copy(&answer.text).await });
+                }
+            }
+            (true, _, "/") => help.update(|open| *open = !*open),
             (true, false, "b") => collapsed.update(|collapsed| *collapsed = !*collapsed),
             (false, false, "escape") if app.drawer.get_untracked() => app.drawer.set(false),
             (false, false, "escape")

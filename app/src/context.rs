@@ -11,6 +11,7 @@ use crate::consent::{Purpose, Receipts};
 use crate::i18n::{Language, Words};
 use crate::query::Query;
 use crate::settings::Settings;
+use crate::shelf::Shelf;
 use crate::state::Node;
 use crate::view::{Fault, Mode, Model};
 
@@ -27,6 +28,7 @@ pub struct App {
     pub asking: RwSignal<Option<Purpose>>,
     answer: StoredValue<Option<oneshot::Sender<bool>>, LocalStorage>,
     pub chats: Chats,
+    pub shelf: Shelf,
     /// Where answers are computed, as chosen on this page.
     pub mode: RwSignal<Mode>,
     /// The model that was chosen, if any.
@@ -87,6 +89,7 @@ impl App {
             asking: RwSignal::new(None),
             answer: StoredValue::new_local(None),
             chats: Chats::new(memory_only),
+            shelf: Shelf::new(node, memory_only),
             mode: RwSignal::new(mode),
             chosen_model: RwSignal::new(chosen_model),
             lend_fault: RwSignal::new(None),

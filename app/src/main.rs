@@ -7,6 +7,7 @@
 #![allow(unreachable_pub)]
 
 mod archive;
+mod catalogue;
 mod consent;
 mod conversation;
 mod fit;
@@ -14,6 +15,7 @@ mod format;
 mod highlight;
 mod i18n;
 mod markdown;
+mod pace;
 mod pattern;
 mod qr;
 mod query;
@@ -21,6 +23,7 @@ mod reasoning;
 mod ring;
 mod sentences;
 mod settings;
+mod source;
 mod view;
 
 #[cfg(target_arch = "wasm32")]
@@ -37,6 +40,8 @@ mod context;
 mod lending;
 #[cfg(target_arch = "wasm32")]
 mod pages;
+#[cfg(target_arch = "wasm32")]
+mod shelf;
 #[cfg(target_arch = "wasm32")]
 mod state;
 

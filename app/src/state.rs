@@ -5,10 +5,12 @@ use futures::StreamExt as _;
 use leptos::prelude::*;
 use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
 
+use crate::catalogue::{self, Catalogue};
 use crate::query::Query;
+use crate::source::Source;
 use crate::view::{
-    Ask, Backend, ChatEvent, Connection, Fault, Gave, Hop, Lend, LendState, Mode, Model, Route, Snapshot,
-    Swarm, Worker,
+    Ask, Backend, ChatEvent, Connection, Fault, Gave, Hop, Kept, KeptModel, Lend, LendState, Mode, Model,
+    Route, Snapshot, Swarm, Worker,
 };
 
 /// The node of this tab.
@@ -57,6 +59,74 @@ impl Node {
     pub fn ask(self, ask: Ask) -> Answer {
         let handle = self.handle.get_value();
         Answer(handle.chat(to_request(ask)))
+    }
+
+    /// The models that this browser keeps, and what can be done with them.
+    pub async fn kept(self) -> Result<Kept, Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.kept().await.map(from_kept).map_err(from_error)
+    }
+
+    pub async fn look_up(self, model: &str) -> Result<(), Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.look_up(model).await.map_err(from_error)
+    }
+
+    pub async fn download(self, model: &str, progress: node_wasm::Progress) -> Result<(), Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.download(model, progress).await.map_err(from_error)
+    }
+
+    /// Answers the model's id.
+    pub async fn import_url(
+        self,
+        source: &Source,
+        name: &str,
+        license: Option<String>,
+        progress: node_wasm::Progress,
+    ) -> Result<String, Fault> {
+        let about = node_wasm::ImportAbout {
+            name: name.to_owned(),
+            file_name: source.file_name.clone(),
+            license,
+        };
+        let shelf = self.handle.get_value().shelf();
+        shelf
+            .import_url(&source.url, about, progress)
+            .await
+            .map_err(from_error)
+    }
+
+    /// Answers the model's id.
+    pub async fn import_file(
+        self,
+        file: &web_sys::File,
+        progress: node_wasm::Progress,
+    ) -> Result<String, Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.import_file(file, progress).await.map_err(from_error)
+    }
+
+    /// Stops a download where it is: `what` is a model, an address or a file's name.
+    pub async fn pause(self, what: &str) {
+        self.handle.get_value().shelf().pause(what).await;
+    }
+
+    pub async fn forget(self, what: &str) -> Result<(), Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.forget(what).await.map_err(from_error)
+    }
+
+    /// Answers how many bytes are whole.
+    pub async fn verify(self, model: &str, progress: node_wasm::Progress) -> Result<u64, Fault> {
+        let shelf = self.handle.get_value().shelf();
+        shelf.verify(model, progress).await.map_err(from_error)
+    }
+
+    /// The catalogue that ships with the app, once its signature was found good.
+    pub async fn catalogue(self, origin: &str) -> Result<Catalogue, Fault> {
+        let bytes = node_wasm::catalogue(origin).await.map_err(from_error)?;
+        catalogue::read(&bytes).map_err(|why| Fault::new("model_rejected", why))
     }
 
     pub async fn identity(self) -> Result<Option<String>, Fault> {
@@ -189,6 +259,7 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
                 layers: model.layers,
                 bytes: model.bytes,
                 license: model.license.unwrap_or_default(),
+                own: model.own,
             })
             .collect(),
         workers: snapshot
@@ -204,6 +275,31 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
             })
             .collect(),
         lend: from_lend(snapshot.lend),
+    }
+}
+
+fn from_kept(kept: node_wasm::Kept) -> Kept {
+    Kept {
+        models: kept
+            .models
+            .into_iter()
+            .map(|model| KeptModel {
+                model: Model {
+                    id: model.model,
+                    name: model.name,
+                    architecture: model.architecture,
+                    layers: model.layers,
+                    bytes: model.bytes,
+                    license: model.license.unwrap_or_default(),
+                    own: model.own,
+                },
+                held_bytes: model.held_bytes,
+                sources: model.sources,
+            })
+            .collect(),
+        used_bytes: kept.used_bytes,
+        quota_bytes: kept.quota_bytes,
+        persistent: kept.persistent,
     }
 }
 

@@ -85,6 +85,35 @@ pub struct Model {
     pub layers: u32,
     pub bytes: u64,
     pub license: String,
+    /// A person brought it into this browser.
+    pub own: bool,
+}
+
+/// What this browser keeps of models.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    pub models: Vec<KeptModel>,
+    /// Of the whole origin; 0 where the browser does not tell.
+    pub used_bytes: u64,
+    pub quota_bytes: u64,
+    /// False where nothing outlives the page.
+    pub persistent: bool,
+}
+
+/// A model of which something is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeptModel {
+    pub model: Model,
+    pub held_bytes: u64,
+    /// Addresses where it can be had again.
+    pub sources: Vec<String>,
+}
+
+impl Kept {
+    /// What is kept of one model.
+    pub fn of(&self, id: &str) -> Option<&KeptModel> {
+        self.models.iter().find(|kept| kept.model.id == id)
+    }
 }
 
 /// A device that lends: layers `first..end` of one model.

@@ -12,12 +12,13 @@ use node::Node;
 use protocol::{PeerId, SwarmId};
 
 use crate::conditions;
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::driver::{Driver, Happening};
 use crate::effects::Effects;
 use crate::error::Error;
 use crate::net::{BackOff, Event, Ice, Net};
 use crate::relay_api::{self, SwarmAnswer};
+use crate::remembered;
 use crate::snapshot::Connection;
 use crate::view::View;
 use crate::worker::Worker;
@@ -32,7 +33,7 @@ pub(crate) fn start(
     wasm_bindgen_futures::spawn_local(async move {
         view.borrow_mut()
             .change(|snapshot| snapshot.connection = Connection::Connecting);
-        let answer = find_relay(&config, &view).await;
+        let answer = first_answer(&config, &view).await;
         view.borrow_mut()
             .relay(answer.swarm.clone(), answer.models.clone());
         match assemble(config, answer, Rc::clone(&view), worker, channel) {
@@ -45,10 +46,48 @@ pub(crate) fn start(
     });
 }
 
+/// The relay's answer, or its last one where it cannot be reached now: a page without a network still has its
+/// models, and answers what it can answer alone. The relay is asked on in the background then.
+async fn first_answer(config: &Config, view: &Rc<RefCell<View>>) -> SwarmAnswer {
+    let keeps = config.storage == Storage::Persistent;
+    let error = match ask_relay(config).await {
+        Ok(answer) => return answer,
+        Err(error) => error,
+    };
+    let kept = keeps.then(|| remembered::read(&config.relay_origin)).flatten();
+    view.borrow_mut().change(|snapshot| {
+        snapshot.connection = Connection::Offline;
+        snapshot.reason = Some(error.message);
+    });
+    let Some(kept) = kept else {
+        return find_relay(config, view).await;
+    };
+    let (config, view, known) = (config.clone(), Rc::clone(view), kept.clone());
+    wasm_bindgen_futures::spawn_local(async move {
+        let fresh = find_relay(&config, &view).await;
+        if (&fresh.swarm.id, &fresh.relays) == (&known.swarm.id, &known.relays) {
+            view.borrow_mut().relay(fresh.swarm, fresh.models);
+        } else {
+            view.borrow_mut().change(|snapshot| {
+                snapshot.reason = Some("the relay is another one now: reload the page".into())
+            });
+        }
+    });
+    kept
+}
+
+async fn ask_relay(config: &Config) -> Result<SwarmAnswer, Error> {
+    let (answer, bytes) = relay_api::swarm(&config.relay_origin).await?;
+    if config.storage == Storage::Persistent {
+        remembered::write(&config.relay_origin, &bytes);
+    }
+    Ok(answer)
+}
+
 async fn find_relay(config: &Config, view: &Rc<RefCell<View>>) -> SwarmAnswer {
     let mut back_off = BackOff::default();
     loop {
-        match relay_api::swarm(&config.relay_origin).await {
+        match ask_relay(config).await {
             Ok(answer) => return answer,
             Err(error) => view.borrow_mut().change(|snapshot| {
                 snapshot.connection = Connection::Offline;

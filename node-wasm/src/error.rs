@@ -15,7 +15,7 @@ pub struct Error {
 }
 
 /// The codes of the contract; whatever comes from elsewhere is mapped onto one of them.
-const CODES: [&str; 11] = [
+const CODES: [&str; 12] = [
     "no_webgpu",
     "device_lost",
     "wont_fit",
@@ -23,6 +23,7 @@ const CODES: [&str; 11] = [
     "no_route",
     "peer_lost",
     "relay_unreachable",
+    "source_unreachable",
     "storage_full",
     "not_allowed",
     "bad_request",

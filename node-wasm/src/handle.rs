@@ -18,6 +18,7 @@ use crate::driver::{Happening, MAX_HAPPENINGS};
 use crate::error::Error;
 use crate::keys::IdentityKey;
 use crate::models::Models;
+use crate::shelf::Shelf;
 use crate::snapshot::{Lending, Snapshot};
 use crate::view::View;
 use crate::worker::Worker;
@@ -39,6 +40,7 @@ struct Shared {
     happenings: mpsc::Sender<Happening>,
     worker: Worker,
     models: Models,
+    shelf: Shelf,
     identity: RefCell<Option<IdentityKey>>,
     requests: Cell<u64>,
 }
@@ -58,8 +60,9 @@ impl Handle {
     pub fn start(config: Config) -> Handle {
         let (happenings, queue) = mpsc::channel(MAX_HAPPENINGS);
         let view = Rc::new(RefCell::new(View::default()));
-        let worker = Worker::default();
+        let worker = Worker::new(config.storage == Storage::Persistent);
         let models = Models::new(config.relay_origin.clone(), worker.clone());
+        let shelf = Shelf::new(config.relay_origin.clone(), worker.clone(), Rc::clone(&view));
         bring_up::start(
             config.clone(),
             Rc::clone(&view),
@@ -73,6 +76,7 @@ impl Handle {
             happenings,
             worker,
             models,
+            shelf,
             identity,
             requests: Cell::new(0),
         };
@@ -89,6 +93,11 @@ impl Handle {
     /// Calls `listener` after each change of the snapshot.
     pub fn on_change(&self, listener: impl Fn() + 'static) {
         self.shared.view.borrow_mut().listen(Rc::new(listener));
+    }
+
+    /// The models that this browser keeps.
+    pub fn shelf(&self) -> Shelf {
+        self.shared.shelf.clone()
     }
 
     /// Lends layers; resolves when this tab serves them. The caller has asked the person first.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod bring_up;
+mod catalogue;
 mod chat;
 mod command;
 mod conditions;
@@ -17,14 +18,18 @@ mod keys;
 mod models;
 mod net;
 mod relay_api;
+mod remembered;
+mod shelf;
 mod snapshot;
 mod streams;
 mod view;
 mod worker;
 
+pub use catalogue::catalogue;
 pub use chat::{ChatEvent, ChatRequest, ChatStream, FinishReason, HopInfo, Message, Mode, RouteInfo};
 pub use config::{Backend, Config, Storage, Wire};
 pub use error::Error;
 pub use handle::{Handle, LendOptions};
-pub use jobs::Sampling;
+pub use jobs::{ImportAbout, Kept, KeptModel, Sampling};
+pub use shelf::{Progress, Shelf};
 pub use snapshot::{Connection, Gave, LendState, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};

@@ -43,8 +43,8 @@ struct IceServer {
     urls: Vec<String>,
 }
 
-/// Reads `/api/v1/swarm`.
-pub(crate) async fn swarm(origin: &str) -> Result<SwarmAnswer, Error> {
+/// Reads `/api/v1/swarm`: the answer, and its bytes as they came.
+pub(crate) async fn swarm(origin: &str) -> Result<(SwarmAnswer, Vec<u8>), Error> {
     let url = format!("{origin}/api/v1/swarm");
     let response = Request::get(&url)
         .send()
@@ -66,20 +66,27 @@ pub(crate) async fn swarm(origin: &str) -> Result<SwarmAnswer, Error> {
             bytes.len()
         )));
     }
-    let answer: Answer = serde_json::from_slice(&bytes)
-        .map_err(|e| Error::relay(format!("the relay at {origin} answers something else: {e}")))?;
-    let relays = dialable(&answer.relay);
-    if relays.is_empty() {
-        return Err(Error::relay(format!(
-            "the relay at {origin} names no address that a browser can dial"
-        )));
+    Ok((SwarmAnswer::read(origin, &bytes)?, bytes))
+}
+
+impl SwarmAnswer {
+    /// Reads the bytes of an answer.
+    pub(crate) fn read(origin: &str, bytes: &[u8]) -> Result<SwarmAnswer, Error> {
+        let answer: Answer = serde_json::from_slice(bytes)
+            .map_err(|e| Error::relay(format!("the relay at {origin} answers something else: {e}")))?;
+        let relays = dialable(&answer.relay);
+        if relays.is_empty() {
+            return Err(Error::relay(format!(
+                "the relay at {origin} names no address that a browser can dial"
+            )));
+        }
+        Ok(SwarmAnswer {
+            swarm: answer.swarm,
+            relays,
+            ice_urls: answer.ice_servers.into_iter().flat_map(|s| s.urls).collect(),
+            models: answer.models.into_iter().take(MAX_MODELS).collect(),
+        })
     }
-    Ok(SwarmAnswer {
-        swarm: answer.swarm,
-        relays,
-        ice_urls: answer.ice_servers.into_iter().flat_map(|s| s.urls).collect(),
-        models: answer.models.into_iter().take(MAX_MODELS).collect(),
-    })
 }
 
 /// The addresses that a browser can dial: WebSocket first, since it shares the page's port and

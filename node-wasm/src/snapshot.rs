@@ -36,7 +36,7 @@ pub struct SwarmInfo {
     pub name: String,
 }
 
-/// A model that the relay publishes.
+/// A model that the relay publishes, or that a person brought into this browser.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelInfo {
     pub id: String,
@@ -46,6 +46,9 @@ pub struct ModelInfo {
     pub bytes: u64,
     #[serde(default)]
     pub license: Option<String>,
+    /// It is known to this browser alone.
+    #[serde(default, skip_deserializing)]
+    pub own: bool,
 }
 
 /// A peer that lends layers `first..end` of a model.

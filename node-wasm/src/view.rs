@@ -20,6 +20,8 @@ const REFRESH_EVERY_MS: u64 = 50;
 pub(crate) struct View {
     snapshot: Snapshot,
     listeners: Vec<Rc<dyn Fn()>>,
+    relay_models: Vec<ModelInfo>,
+    kept_models: Vec<ModelInfo>,
     last_refresh: Option<Now>,
 }
 
@@ -45,10 +47,28 @@ impl View {
 
     /// What the relay says of itself.
     pub(crate) fn relay(&mut self, swarm: SwarmInfo, models: Vec<ModelInfo>) {
-        self.change(|snapshot| {
-            snapshot.swarm = Some(swarm);
-            snapshot.models = models;
-        });
+        self.relay_models = models;
+        self.change(|snapshot| snapshot.swarm = Some(swarm));
+        self.list_models();
+    }
+
+    /// Models of which something is kept in this browser.
+    pub(crate) fn kept_models(&mut self, models: Vec<ModelInfo>) {
+        self.kept_models = models;
+        self.list_models();
+    }
+
+    /// The relay's models first; what is listed there is not listed again.
+    fn list_models(&mut self) {
+        let mut models = self.relay_models.clone();
+        let listed = |id: &str| self.relay_models.iter().any(|model| model.id == id);
+        models.extend(
+            self.kept_models
+                .iter()
+                .filter(|model| !listed(&model.id))
+                .cloned(),
+        );
+        self.change(|snapshot| snapshot.models = models);
     }
 
     /// Bytes of the stage that is being loaded.

@@ -18,7 +18,7 @@ use crate::error::{Error, thrown};
 const WORKER_URL: &str = "/compute_loader.js";
 
 /// A compute worker. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Worker {
     shared: Rc<RefCell<Shared>>,
 }
@@ -27,6 +27,8 @@ pub(crate) struct Worker {
 struct Shared {
     running: Option<Running>,
     last_id: u64,
+    /// Whether models may be kept beyond this tab.
+    persistent: bool,
     waiting: HashMap<u64, Waiting>,
 }
 
@@ -45,6 +47,17 @@ struct Waiting {
 }
 
 impl Worker {
+    /// A worker that keeps models beyond this tab, or does not.
+    pub(crate) fn new(persistent: bool) -> Worker {
+        let shared = Shared {
+            persistent,
+            ..Shared::default()
+        };
+        Worker {
+            shared: Rc::new(RefCell::new(shared)),
+        }
+    }
+
     /// Asks; the future is the end. The question is posted at once, so that questions keep their
     /// order however late their answers are awaited.
     pub(crate) fn ask(&self, ask: Ask) -> impl Future<Output = Result<Answer, Error>> + 'static {
@@ -87,14 +100,20 @@ impl Worker {
     fn post(&self, ask: Ask, waiting: Waiting) -> Result<(), Error> {
         let mut shared = self.shared.borrow_mut();
         if shared.running.is_none() {
-            shared.running = Some(start(&self.shared)?);
+            let mut running = start(&self.shared)?;
+            // Each fresh worker hears this first; nobody waits for its answer.
+            let keep = Ask::Keep {
+                persistent: shared.persistent,
+            };
+            running
+                .until_ready
+                .get_or_insert_default()
+                .push(message(0, keep)?);
+            shared.running = Some(running);
         }
         shared.last_id += 1;
         let id = shared.last_id;
-        let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
-        let message = Request { id, ask }
-            .serialize(&serializer)
-            .map_err(|e| Error::internal(format!("a question to the compute worker: {e}")))?;
+        let message = message(id, ask)?;
         let Some(running) = &mut shared.running else {
             return Ok(());
         };
@@ -105,6 +124,13 @@ impl Worker {
         shared.waiting.insert(id, waiting);
         Ok(())
     }
+}
+
+fn message(id: u64, ask: Ask) -> Result<JsValue, Error> {
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
+    Request { id, ask }
+        .serialize(&serializer)
+        .map_err(|e| Error::internal(format!("a question to the compute worker: {e}")))
 }
 
 fn send(worker: &web_sys::Worker, message: &JsValue) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 use web_sys::Storage;
 
 pub const SETTINGS: &str = "manyhands.settings";
+pub const OWN_MODELS: &str = "manyhands.own-models";
 pub const RECEIPTS: &str = "manyhands.receipts";
 
 pub fn read(key: &str) -> String {

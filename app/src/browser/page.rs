@@ -1,8 +1,10 @@
 //! The window, its address, the clock and a random number.
 //! Every access may fail in some browser; then there is a harmless default.
 
-use wasm_bindgen::JsCast as _;
+use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+
+use super::kept;
 
 pub fn origin() -> String {
     location(|location| location.origin())
@@ -16,7 +18,7 @@ pub fn search() -> String {
     location(|location| location.search())
 }
 
-fn location(read: impl Fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>) -> String {
+fn location(read: impl Fn(&web_sys::Location) -> Result<String, JsValue>) -> String {
     web_sys::window()
         .and_then(|window| read(&window.location()).ok())
         .unwrap_or_default()
@@ -28,9 +30,7 @@ pub fn now_ms() -> f64 {
 
 /// A moment as the person's language writes it.
 pub fn date(ms: f64, language: &str) -> String {
-    String::from(
-        js_sys::Date::new(&ms.into()).to_locale_date_string(language, &wasm_bindgen::JsValue::UNDEFINED),
-    )
+    String::from(js_sys::Date::new(&ms.into()).to_locale_date_string(language, &JsValue::UNDEFINED))
 }
 
 /// 128 random bits in hexadecimal.
@@ -50,6 +50,48 @@ pub fn random_id() -> String {
 /// A seed for one answer: 53 bits, so that it survives JSON.
 pub fn random_seed() -> u64 {
     (js_sys::Math::random() * 9_007_199_254_740_992.0) as u64
+}
+
+/// Whether this browser keeps models that no relay need know: a hint, so that no worker starts for nothing.
+pub fn has_own_models() -> bool {
+    kept::read(kept::OWN_MODELS) == "yes"
+}
+
+pub fn note_own_models(any: bool) {
+    if any != has_own_models() {
+        kept::write(kept::OWN_MODELS, if any { "yes" } else { "no" });
+    }
+}
+
+/// Has the service worker keep the engine for a time without a network; once is enough for a page.
+pub async fn keep_engine() {
+    thread_local! {
+        static ASKED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    if ASKED.replace(true) {
+        return;
+    }
+    let get = |object: &JsValue, key: &str| js_sys::Reflect::get(object, &key.into());
+    let asked = async {
+        let navigator: JsValue = web_sys::window().ok_or(JsValue::UNDEFINED)?.navigator().into();
+        let ready: js_sys::Promise = get(&get(&navigator, "serviceWorker")?, "ready")?.dyn_into()?;
+        let active = get(&JsFuture::from(ready).await?, "active")?;
+        let post: js_sys::Function = get(&active, "postMessage")?.dyn_into()?;
+        post.call1(&active, &"keep-engine".into())
+    };
+    // Without a service worker there is no use without a network either.
+    let _ = asked.await;
+}
+
+/// Asks the browser not to clear what is kept when it needs room. It may refuse.
+pub fn ask_to_persist() {
+    let manager = web_sys::window()
+        .and_then(|window| js_sys::Reflect::get(&window.navigator(), &"storage".into()).ok())
+        .and_then(|value| value.dyn_into::<web_sys::StorageManager>().ok());
+    if let Some(manager) = manager {
+        // The answer changes nothing that we do.
+        let _ = manager.persist();
+    }
 }
 
 /// Sets what the root element says of language, direction and theme.

@@ -39,6 +39,22 @@ impl Chats {
         }
     }
 
+    /// Goes on with an answer where it ended: in place, since it is still the same answer.
+    pub async fn go_on(self, app: App, answer: u32) {
+        let message = untrack(|| self.with_current(|c| c.message(answer).cloned())).flatten();
+        let Some(conversation) = self.current.get_untracked() else {
+            return;
+        };
+        if let Some(mut message) = message.filter(|message| message.role == Role::Assistant)
+            && self.may_ask(app).await
+        {
+            message.state = State::Streaming;
+            message.reason = None;
+            message.detail = None;
+            self.run(app, conversation, message, answer);
+        }
+    }
+
     async fn ask_behind(self, app: App, parent: Option<u32>, text: String) -> bool {
         if !self.may_ask(app).await {
             return false;
@@ -78,11 +94,15 @@ impl Chats {
         });
         let Some(message) = added else { return };
         self.keep(&conversation);
+        self.run(app, conversation, message, question);
+    }
 
+    /// Asks for what follows `end` and writes it behind what `message` holds already.
+    fn run(self, app: App, conversation: String, message: Message, end: u32) {
         let ask = Ask {
             model: app.model_id(),
-            messages: self.messages_before(app, question),
-            mode,
+            messages: self.messages_to(app, end),
+            mode: app.mode.get_untracked(),
             ..sampling(app)
         };
         let (stop, stopped) = oneshot::channel();
@@ -91,11 +111,14 @@ impl Chats {
             conversation,
             message,
         }));
+        if !self.memory_only {
+            spawn_local(page::keep_engine());
+        }
         spawn_local(self.follow(app, ask, stopped));
     }
 
-    /// The branch that ends with `question`, as the model gets it.
-    fn messages_before(self, app: App, question: u32) -> Vec<(String, String)> {
+    /// The branch that ends with `end`, as the model gets it: an answer at its end is one to go on with.
+    fn messages_to(self, app: App, end: u32) -> Vec<(String, String)> {
         let system = app
             .settings
             .with_untracked(|settings| settings.system.trim().to_owned());
@@ -106,7 +129,7 @@ impl Chats {
         let branch = untrack(|| {
             self.with_current(|conversation| {
                 conversation
-                    .path_to(Some(question))
+                    .path_to(Some(end))
                     .into_iter()
                     .filter_map(|id| conversation.message(id))
                     .filter(|message| !message.text.is_empty())
@@ -200,8 +223,9 @@ fn apply(message: &mut Message, event: ChatEvent) {
         ChatEvent::Done { tokens, ms } => {
             message.state = State::Done;
             message.reason = None;
-            message.tokens = tokens;
-            message.ms = ms;
+            // An answer that was continued has both parts.
+            message.tokens = message.tokens.saturating_add(tokens);
+            message.ms += ms;
         }
         ChatEvent::Failed(fault) => {
             message.state = State::Error;

@@ -40,6 +40,7 @@ fn sentence(t: &'static Words, code: &str) -> &'static str {
         "no_route" => t.err_no_route,
         "peer_lost" => t.err_peer_lost,
         "relay_unreachable" => t.err_relay_unreachable,
+        "source_unreachable" => t.err_source_unreachable,
         "storage_full" => t.err_storage_full,
         "not_allowed" => t.err_not_allowed,
         "bad_request" => t.err_bad_request,

@@ -20,6 +20,7 @@ pub enum Icon {
     Check,
     Edit,
     Again,
+    Continue,
     Trash,
     Left,
     Right,
@@ -57,6 +58,7 @@ impl Icon {
             Self::Check => "M5 12.500l4.500 4.500L19 7.500",
             Self::Edit => "M5 19l1-4L16.500 4.500l3 3L9 18zM14 7l3 3",
             Self::Again => "M19 12a7 7 0 1 1-2.200-5.100M19 4v4h-4",
+            Self::Continue => "M4 12h11M11 7l5 5-5 5M20 6v12",
             Self::Trash => "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
             Self::Left => "M14.500 6l-6 6 6 6",
             Self::Right => "M9.500 6l6 6-6 6",
@@ -73,7 +75,7 @@ impl Icon {
 }
 
 pub fn icon(which: Icon) -> impl IntoView {
-    let flips = matches!(which, Icon::Left | Icon::Right);
+    let flips = matches!(which, Icon::Left | Icon::Right | Icon::Continue);
     view! {
         <svg class="icon" class:flips=flips viewBox="0 0 24 24" aria-hidden="true">
             <path d=which.path()></path>

@@ -150,6 +150,8 @@ fn Actions(id: u32, role: Role, text: Memo<String>, editing: RwSignal<bool>) -> 
             .unwrap_or_default()
     });
     let again = move |_| spawn_local(chats.regenerate(app, id));
+    let go_on = move |_| spawn_local(chats.go_on(app, id));
+    let empty = Memo::new(move |_| text.with(|text| text.trim().is_empty()));
     let switch = move || {
         let versions = versions.get();
         let at = versions.iter().position(|&version| version == id)?;
@@ -165,7 +167,7 @@ fn Actions(id: u32, role: Role, text: Memo<String>, editing: RwSignal<bool>) -> 
         (versions.len() > 1).then(|| {
             let label = fill(t.branch, &[("n", &(at + 1).to_string()), ("m", &versions.len().to_string())]);
             view! {
-                <span class="versions" role="group" aria-label=label>
+                <span class="versions" role="group" data-testid="message-versions" aria-label=label>
                     <button type="button" class="icon-button small" aria-label=t.branch_previous disabled=before.is_none()
                         on:click=move |_| go(before.as_ref())>{icon(Icon::Left)}</button>
                     <span aria-hidden="true" dir="ltr">{format!("{}/{}", at + 1, versions.len())}</span>
@@ -179,13 +181,17 @@ fn Actions(id: u32, role: Role, text: Memo<String>, editing: RwSignal<bool>) -> 
         <div class="message-actions">
             {switch}
             <CopyButton text=text.into() />
-            <button type="button" class="icon-button small" title=t.edit aria-label=t.edit on:click=move |_| editing.set(true)>
+            <button type="button" class="icon-button small" data-testid="message-edit" title=t.edit aria-label=t.edit on:click=move |_| editing.set(true)>
                 {icon(Icon::Edit)}
             </button>
             {(role == Role::Assistant).then(|| view! {
-                <button type="button" class="icon-button small" title=t.regenerate aria-label=t.regenerate
+                <button type="button" class="icon-button small" data-testid="message-again" title=t.regenerate aria-label=t.regenerate
                     disabled=move || chats.is_running() on:click=again>
                     {icon(Icon::Again)}
+                </button>
+                <button type="button" class="icon-button small" data-testid="message-continue" title=t.continue_answer aria-label=t.continue_answer
+                    disabled=move || chats.is_running() || empty.get() on:click=go_on>
+                    {icon(Icon::Continue)}
                 </button>
             })}
         </div>

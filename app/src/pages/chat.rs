@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::components::{Composer, Hello, Icon, MessageItem, icon};
 use crate::context::{app, words};
-use crate::sentences;
+use crate::{reasoning, sentences};
 
 /// Within this many pixels of the end the view keeps following.
 const NEAR_END_PX: i32 = 80;
@@ -98,12 +98,14 @@ fn Speaker() -> impl IntoView {
             if message != live.message.id {
                 from = 0;
             }
-            if let Some(end) = sentences::complete(&live.message.text, from) {
-                saying.set(live.message.text.get(from..end).unwrap_or_default().to_owned());
+            // What the model thinks aloud is folded away for the eye, and not read out either.
+            let (_, answer) = reasoning::split(&live.message.text);
+            if let Some(end) = sentences::complete(answer, from) {
+                saying.set(answer.get(from..end).unwrap_or_default().to_owned());
                 from = end;
             }
             spoken.set_value((live.message.id, from));
         });
     });
-    view! { <div class="sr-only" aria-live="polite" aria-atomic="true">{move || saying.get()}</div> }
+    view! { <div class="sr-only" data-testid="speaker" aria-live="polite" aria-atomic="true">{move || saying.get()}</div> }
 }

@@ -1,81 +1,113 @@
-//! The models that the relay offers: how large, under which license, and whether this device can hold one alone.
-//! Downloads nothing: that begins when a model is asked or lent.
+//! The models: those of the relay and those of this browser, what is kept of them, and how to bring more.
+//! Downloads nothing by itself.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_navigate;
+use leptos::task::spawn_local;
 
-use crate::components::{Icon, icon};
+use crate::components::{Bring, CatalogueList, FaultNotice, ModelCard};
+use crate::consent::Purpose;
 use crate::context::{app, words};
-use crate::fit::{Fit, fit, memory_bytes};
 use crate::format;
-use crate::view::Model;
+use crate::i18n::fill;
+use crate::view::{Fault, Model};
 
 #[component]
 pub fn ModelsPage() -> impl IntoView {
     let t = words();
     let app = app();
-    let models = Memo::new(move |_| app.node.snapshot.with(|snapshot| snapshot.models.clone()));
-    let cards = move || {
+    app.shelf.look();
+    // What is kept but listed nowhere any more can still be used and deleted.
+    let models = Memo::new(move |_| {
+        let mut models = app.node.snapshot.with(|snapshot| snapshot.models.clone());
+        app.shelf.kept.with(|kept| {
+            let unlisted = kept
+                .models
+                .iter()
+                .filter(|kept| models.iter().all(|m| m.id != kept.model.id));
+            let unlisted: Vec<Model> = unlisted.map(|kept| kept.model.clone()).collect();
+            models.extend(unlisted);
+        });
+        models
+    });
+    // Somebody in the swarm lends what no relay lists: a model that a person brought.
+    let offered = Memo::new(move |_| {
         let models = models.get();
-        if models.is_empty() {
+        let mut ids: Vec<String> = app.node.snapshot.with(|snapshot| {
+            let workers = snapshot.workers.iter();
+            workers.map(|worker| worker.model.clone()).collect()
+        });
+        ids.retain(|id| models.iter().all(|model| model.id != *id));
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    });
+    let empty = Memo::new(move |_| models.with(Vec::is_empty));
+    let cards = move || {
+        if empty.get() {
             return view! { <p class="card empty">{t.models_empty}</p> }.into_any();
         }
-        view! { <div class="model-grid">{models.into_iter().map(|model| view! { <ModelCard model=model /> }).collect::<Vec<_>>()}</div> }
-            .into_any()
+        view! {
+            <div class="model-grid">
+                <For each=move || models.get() key=|model| (model.id.clone(), model.name.clone()) let:model>
+                    <ModelCard model=model />
+                </For>
+            </div>
+        }
+        .into_any()
+    };
+    let used = move || {
+        app.shelf.kept.with(|kept| {
+            let held: u64 = kept.models.iter().map(|kept| kept.held_bytes).sum();
+            let words = if !kept.persistent {
+                t.shelf_none.to_owned()
+            } else if kept.quota_bytes == 0 {
+                fill(t.shelf_used, &[("n", &format::bytes(held))])
+            } else {
+                let quota = format::bytes(kept.quota_bytes);
+                fill(t.shelf_used_of, &[("n", &format::bytes(held)), ("m", &quota)])
+            };
+            view! { <p class="quiet" data-testid="shelf-used" data-persistent=kept.persistent.to_string() data-held=held.to_string()>{words}</p> }
+        })
     };
     view! {
         <div class="page">
             <header class="page-head">
                 <h1>{t.models_title}</h1>
                 <p class="lead">{t.models_lead}</p>
+                {used}
             </header>
             {cards}
+            {move || offered.get().into_iter().map(|id| view! { <Offered id=id /> }).collect::<Vec<_>>()}
+            <Bring />
+            <CatalogueList />
         </div>
     }
 }
 
+/// A model of which only the id is known: it is described by those who lend it, when it is asked for.
 #[component]
-fn ModelCard(model: Model) -> impl IntoView {
+fn Offered(id: String) -> impl IntoView {
     let t = words();
     let app = app();
-    let verdict = fit(model.bytes, app.capabilities.memory_gib, app.capabilities.phone);
-    let (class, words) = match verdict {
-        Fit::Yes => ("tag good", t.fits_yes),
-        Fit::Tight => ("tag warn", t.fits_tight),
-        Fit::No => ("tag bad", t.fits_no),
-        Fit::Unknown => ("tag", t.fits_unknown),
-    };
-    let license = if model.license.is_empty() {
-        t.license_unknown.to_owned()
-    } else {
-        model.license.clone()
-    };
-    let facts = [
-        (t.size, format::bytes(model.bytes)),
-        (t.memory_need, format::bytes(memory_bytes(model.bytes))),
-        (t.layers, model.layers.to_string()),
-        (t.architecture, model.architecture.clone()),
-        (t.license, license),
-    ]
-    .map(|(name, value)| view! { <div><dt>{name}</dt><dd><bdi>{value}</bdi></dd></div> });
-    let navigate = use_navigate();
-    let id = StoredValue::new(model.id.clone());
-    let go = move |place: &'static str| {
-        let navigate = navigate.clone();
-        move |_| {
-            app.set_model(id.get_value());
-            navigate(place, Default::default());
-        }
+    let fault = RwSignal::new(None::<Fault>);
+    let short = format::short_id(&id);
+    let shown = id.clone();
+    let look = move |_| {
+        let id = id.clone();
+        spawn_local(async move {
+            if app.consent(Purpose::Swarm).await
+                && let Err(error) = app.shelf.look_up(&id).await
+            {
+                _ = fault.try_set(Some(error));
+            }
+        });
     };
     view! {
-        <article class="card model-card" data-model=model.id.clone()>
-            <h2><bdi>{model.name.clone()}</bdi></h2>
-            <p><span class=class>{words}</span></p>
-            <dl class="facts">{facts.into_iter().collect_view()}</dl>
-            <div class="row">
-                <button type="button" class="button primary" on:click=go("/")>{icon(Icon::Chat)} {t.model_chat}</button>
-                <button type="button" class="button" on:click=go("/lend")>{icon(Icon::Hand)} {t.model_lend}</button>
-            </div>
-        </article>
+        <section class="card" data-testid="model-offered" data-model=shown>
+            <h2>{t.offered_title} " " <bdi>{short}</bdi></h2>
+            <p>{t.offered_text}</p>
+            {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
+            <button type="button" class="button" data-testid="model-look" on:click=look>{t.offered_look}</button>
+        </section>
     }
 }

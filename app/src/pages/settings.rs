@@ -7,7 +7,7 @@ use leptos::task::spawn_local;
 
 use crate::archive::{self, MAX_ARCHIVE_BYTES};
 use crate::browser::files;
-use crate::components::Dialog;
+use crate::components::{Dialog, ShortcutList};
 use crate::context::{app, words};
 use crate::i18n::{Language, fill};
 use crate::settings::{MAX_ANSWER_TOKENS, MAX_SYSTEM_BYTES, Settings};
@@ -21,7 +21,10 @@ pub fn SettingsPage() -> impl IntoView {
             <Appearance />
             <Answers />
             <Data />
-            <Shortcuts />
+            <section class="card" aria-labelledby="shortcuts-title">
+                <h2 id="shortcuts-title">{t.shortcuts}</h2>
+                <ShortcutList />
+            </section>
         </div>
     }
 }
@@ -165,25 +168,5 @@ fn Data() -> impl IntoView {
                 </div>
             </Dialog>
         })}
-    }
-}
-
-#[component]
-fn Shortcuts() -> impl IntoView {
-    let t = words();
-    let keys = [
-        (t.key_new, "Ctrl/⌘ + Shift + O"),
-        (t.key_search, "Ctrl/⌘ + K"),
-        (t.key_rename, "Ctrl/⌘ + Shift + E"),
-        (t.key_delete, "Ctrl/⌘ + Shift + D"),
-        (t.key_sidebar, "Ctrl/⌘ + B"),
-        (t.key_stop, "Esc"),
-    ]
-    .map(|(what, keys)| view! { <div><dt>{what}</dt><dd><kbd dir="ltr">{keys}</kbd></dd></div> });
-    view! {
-        <section class="card" aria-labelledby="shortcuts-title">
-            <h2 id="shortcuts-title">{t.shortcuts}</h2>
-            <dl class="facts">{keys.into_iter().collect_view()}</dl>
-        </section>
     }
 }

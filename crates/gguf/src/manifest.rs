@@ -1,7 +1,7 @@
 //! A model's manifest: what its file is, by hash, so that whoever has a chunk can check that chunk.
 //! Does not fetch, sign or decide whom to believe.
 
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::ops::Range;
 
 use minicbor::{Decode, Encode};
@@ -13,6 +13,7 @@ use crate::limits::{
     MAX_FILE_BYTES, MAX_HEADER_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, MAX_SOURCE_BYTES, MAX_SOURCES,
     MAX_TEXT_BYTES,
 };
+use crate::manifest_builder::ManifestBuilder;
 use crate::manifest_error::ManifestError;
 use crate::model_id::ModelId;
 
@@ -90,21 +91,44 @@ impl Manifest {
     /// [`ManifestError::File`] where [`Header::read`] refuses the file, [`ManifestError::Field`] where a text of
     /// `about` is too long, [`ManifestError::Io`] where the file is not `file_bytes` long.
     pub fn build<R: Read>(reader: R, file_bytes: u64, about: About) -> Result<Manifest, ManifestError> {
-        if file_bytes > MAX_FILE_BYTES {
-            return Err(ManifestError::Field("the file is too long"));
+        let mut builder = ManifestBuilder::new(file_bytes, about)?;
+        let mut reader = reader;
+        let mut chunk = Vec::new();
+        let mut taken = 0;
+        loop {
+            chunk.clear();
+            let failed = |e: std::io::Error| ManifestError::Io(e.to_string());
+            // One byte more than is left shows a file that goes on.
+            let most = CHUNK_BYTES.min(file_bytes - taken).max(1);
+            reader
+                .by_ref()
+                .take(most)
+                .read_to_end(&mut chunk)
+                .map_err(failed)?;
+            let found = taken + chunk.len() as u64;
+            let rest = (chunk.len() as u64) < most;
+            if (rest || taken == file_bytes) && found != file_bytes {
+                return Err(ManifestError::Io(format!(
+                    "{found} bytes came, {file_bytes} were announced"
+                )));
+            }
+            if chunk.is_empty() {
+                return builder.finish();
+            }
+            builder.push(&chunk)?;
+            taken = found;
         }
-        let mut hasher = Hasher::new(BufReader::with_capacity(256 << 10, reader));
-        let header = Header::read(&mut hasher, file_bytes)?;
-        let header_sha256 = hasher.file.clone().finalize().into();
-        let copied =
-            std::io::copy(&mut hasher, &mut std::io::sink()).map_err(|e| ManifestError::Io(e.to_string()))?;
-        if header.header_bytes() + copied != file_bytes {
-            let found = header.header_bytes() + copied;
-            return Err(ManifestError::Io(format!(
-                "{found} bytes came, {file_bytes} were announced"
-            )));
-        }
-        let (file_sha256, chunk_sha256) = hasher.finish();
+    }
+
+    /// The manifest of a file whose hashes are known.
+    pub(crate) fn describing(
+        header: &Header,
+        header_sha256: [u8; 32],
+        file_sha256: [u8; 32],
+        chunk_sha256: Vec<u8>,
+        file_bytes: u64,
+        about: About,
+    ) -> Result<Manifest, ManifestError> {
         let core = Core {
             version: VERSION,
             file_bytes,
@@ -114,7 +138,7 @@ impl Manifest {
             chunk_bytes: CHUNK_BYTES,
             chunk_sha256,
         };
-        Manifest::new(core, describe(&header, about)?)
+        Manifest::new(core, describe(header, about)?)
     }
 
     fn new(core: Core, about: About) -> Result<Manifest, ManifestError> {
@@ -208,6 +232,12 @@ impl Manifest {
         chunks::touched(ranges, self.core.file_bytes, self.core.chunk_bytes)
     }
 
+    /// The SHA-256 of a chunk: the name under which its bytes are kept and asked for.
+    pub fn chunk_sha256(&self, index: u32) -> Option<[u8; 32]> {
+        let hashes = self.core.chunk_sha256.as_chunks::<32>().0;
+        hashes.get(index as usize).copied()
+    }
+
     /// Checks the bytes of a chunk.
     ///
     /// # Errors
@@ -221,8 +251,10 @@ impl Manifest {
         if found != needed {
             return Err(ManifestError::ChunkBytes { index, found, needed });
         }
-        let hash = self.core.chunk_sha256.as_chunks::<32>().0.get(index as usize);
-        if hash.is_some_and(|hash| Sha256::digest(bytes)[..] == *hash) {
+        if self
+            .chunk_sha256(index)
+            .is_some_and(|hash| Sha256::digest(bytes)[..] == hash)
+        {
             Ok(())
         } else {
             Err(ManifestError::ChunkHash { index })
@@ -322,49 +354,4 @@ fn describe(header: &Header, about: About) -> Result<About, ManifestError> {
 fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     // Writing to memory does not fail, and no field's encoding does.
     minicbor::to_vec(value).unwrap_or_default()
-}
-
-/// Hashes everything that is read through it: the file as a whole, and by chunk.
-struct Hasher<R> {
-    reader: R,
-    file: Sha256,
-    chunk: Sha256,
-    chunk_left: u64,
-    chunks: Vec<u8>,
-}
-
-impl<R> Hasher<R> {
-    fn new(reader: R) -> Hasher<R> {
-        Hasher {
-            reader,
-            file: Sha256::new(),
-            chunk: Sha256::new(),
-            chunk_left: CHUNK_BYTES,
-            chunks: Vec::new(),
-        }
-    }
-
-    fn finish(mut self) -> ([u8; 32], Vec<u8>) {
-        if self.chunk_left < CHUNK_BYTES {
-            self.chunks.extend_from_slice(&self.chunk.finalize());
-        }
-        (self.file.finalize().into(), self.chunks)
-    }
-}
-
-impl<R: Read> Read for Hasher<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let most = usize::try_from(self.chunk_left)
-            .unwrap_or(buffer.len())
-            .min(buffer.len());
-        let read = self.reader.read(&mut buffer[..most])?;
-        self.file.update(&buffer[..read]);
-        self.chunk.update(&buffer[..read]);
-        self.chunk_left -= read as u64;
-        if self.chunk_left == 0 {
-            self.chunks.extend_from_slice(&self.chunk.finalize_reset());
-            self.chunk_left = CHUNK_BYTES;
-        }
-        Ok(read)
-    }
 }

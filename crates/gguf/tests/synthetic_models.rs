@@ -5,8 +5,8 @@
 use gguf::synthetic::{Model, SplitMix};
 use gguf::write::Writer;
 use gguf::{
-    About, Architecture, GgufError, Header, LayerRange, Manifest, ManifestError, Refusal, Stage, TensorType,
-    Value, check_weights, stage_ranges,
+    About, Architecture, GgufError, Header, LayerRange, Manifest, ManifestBuilder, ManifestError, Refusal,
+    Stage, TensorType, Value, check_weights, stage_ranges,
 };
 
 fn read(bytes: &[u8]) -> Result<Header, GgufError> {
@@ -297,4 +297,37 @@ fn the_writer_refuses_what_the_reader_would() {
         file.tensor("t", q4, &[32], vec![0; 18]).map(drop),
         Err(GgufError::DuplicateTensor("t".into()))
     );
+}
+
+#[test]
+fn a_file_that_comes_by_chunk_gets_the_same_manifest_and_a_wrong_one_is_refused_early() {
+    let bytes = Model {
+        n_layers: 3,
+        vocab: 3_000,
+        d_ffn: 1_024,
+        ..Model::tiny()
+    }
+    .to_bytes()
+    .unwrap();
+    let length = bytes.len() as u64;
+    let whole = Manifest::build(bytes.as_slice(), length, About::default()).unwrap();
+    let mut builder = ManifestBuilder::new(length, About::default()).unwrap();
+    for (index, chunk) in (0..).zip(bytes.chunks(gguf::CHUNK_BYTES as usize)) {
+        assert!(matches!(
+            builder.push(&chunk[1..]),
+            Err(ManifestError::ChunkBytes { .. })
+        ));
+        assert!(matches!(builder.clone().finish(), Err(ManifestError::Io(_))));
+        assert_eq!(Some(builder.push(chunk).unwrap()), whole.chunk_sha256(index));
+    }
+    assert!(matches!(builder.push(&[0]), Err(ManifestError::NoChunk { .. })));
+    assert_eq!(builder.finish().unwrap(), whole);
+
+    let mut page = ManifestBuilder::new(10 << 20, About::default()).unwrap();
+    let html = vec![b'<'; gguf::CHUNK_BYTES as usize];
+    assert!(matches!(page.push(&html), Err(ManifestError::File(_))));
+    for wrong in [length - 1, length + 1] {
+        let error = Manifest::build(bytes.as_slice(), wrong, About::default()).unwrap_err();
+        assert!(!matches!(error, ManifestError::Encoding(_)), "{error}");
+    }
 }

@@ -40,6 +40,7 @@ pub enum Answer {
         from_nothing: bool,
     },
     Text(String),
+    Kept(Kept),
     Stepped {
         output: StepOutput,
         compute_ms: f32,
@@ -75,6 +76,33 @@ pub struct ModelFacts {
     pub kv_bytes_per_layer: u32,
     /// Whether the file carries a chat template.
     pub has_template: bool,
+}
+
+/// What this browser keeps.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub models: Vec<KeptModel>,
+    /// What the whole origin uses, and may use, in bytes; 0 where the browser does not tell.
+    pub used_bytes: u64,
+    pub quota_bytes: u64,
+    /// False where nothing outlives the tab: it was asked for so, or the browser refuses.
+    pub persistent: bool,
+}
+
+/// A model of which something is kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeptModel {
+    pub model: String,
+    pub name: String,
+    pub architecture: String,
+    pub layers: u32,
+    pub license: Option<String>,
+    /// Where else it can be had.
+    pub sources: Vec<String>,
+    pub bytes: u64,
+    pub held_bytes: u64,
+    /// A person brought it here: no relay need know it.
+    pub own: bool,
 }
 
 /// Why a request failed: a code of the contract and a sentence.

@@ -14,8 +14,34 @@ pub struct Request {
 /// What can be asked. Models are named by their manifest id (64 hexadecimal digits).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Ask {
+    /// Whether models may be kept beyond this tab; said before anything that concerns a model.
+    Keep { persistent: bool },
     /// Fetch a model's manifest and header and keep them; answered by `Answer::Model`.
     OpenModel { model: String, origin: String },
+    /// Fetch and keep all of a model; `Update::Loading` follows while bytes arrive, then `Answer::Nothing`.
+    Download { model: String, origin: String },
+    /// Fetch a model file from an address outside and keep it, describing it on the way; `Update::Loading`,
+    /// then `Answer::Model`. What an earlier try brought is not fetched again.
+    Import { url: String, about: ImportAbout },
+    /// Stop a download or an import where it is; `what` is the model or the address. It ends as aborted.
+    Pause { what: String },
+    /// A file of `bytes` bytes comes in pieces, under a name of the page's choice.
+    BeginFile {
+        file: u64,
+        bytes: u64,
+        about: ImportAbout,
+    },
+    /// The next chunk of a file, of exactly the length that the manifest's chunks have.
+    PutFile { file: u64, bytes: ByteBuf },
+    /// No more of a file comes; answered by `Answer::Model` where it is whole.
+    EndFile { file: u64, end: FileEnd },
+    /// Read all that is kept of a model and throw away what is damaged; `Update::Loading` follows, then
+    /// `Answer::Kept` with this model alone.
+    Verify { model: String },
+    /// Delete what is kept of a model.
+    Forget { model: String },
+    /// What is kept; answered by `Answer::Kept`.
+    Kept,
     /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
     LoadStage { stage: StageKey, backend: Backend },
     /// Forget a stage and all its caches.
@@ -50,6 +76,26 @@ pub enum Ask {
     },
 }
 
+/// How a file ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileEnd {
+    /// All of it was put.
+    Whole,
+    /// The rest may come later: what was put stays.
+    Later,
+    /// It is not wanted: what was put is deleted.
+    Never,
+}
+
+/// What is said of a model that comes from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportAbout {
+    /// Empty where the file says it itself.
+    pub name: String,
+    pub file_name: String,
+    pub license: Option<String>,
+}
+
 /// Layers `first..end` of a model, with the embedding if `first` is 0 and with the head if `end`
 /// is the last.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,7 +120,8 @@ pub enum Backend {
 pub enum Prompt {
     /// Text as it is, after BOS where the model says so.
     Raw(String),
-    /// A conversation, by the model's chat template; without one, the last message raw.
+    /// A conversation, by the model's chat template; without one, the last message raw. An answer
+    /// at its end is gone on with.
     Chat(Vec<ChatMessage>),
 }
 

@@ -7,5 +7,8 @@
 mod answer;
 mod ask;
 
-pub use answer::{Answer, Failure, ModelFacts, StepOutput, Told, Update};
-pub use ask::{Ask, Backend, ChatMessage, Prompt, Request, Sampling, StageKey, StepInput, StepWant, Wire};
+pub use answer::{Answer, Failure, Kept, KeptModel, ModelFacts, StepOutput, Told, Update};
+pub use ask::{
+    Ask, Backend, ChatMessage, FileEnd, ImportAbout, Prompt, Request, Sampling, StageKey, StepInput,
+    StepWant, Wire,
+};

@@ -12,6 +12,7 @@ use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepW
 use crate::failure::{failure, rejected};
 use crate::library::Book;
 use crate::port::Reply;
+use crate::stock::Stock;
 
 /// The session of the measurement at load; the page counts its own from 0.
 const SELF_TEST_SESSION: u64 = u64::MAX;
@@ -25,17 +26,23 @@ pub(crate) struct Desk {
     /// Which stage each KV cache belongs to.
     caches: RefCell<HashMap<u64, StageKey>>,
     decoders: RefCell<HashMap<u64, Decoder>>,
+    stock: Stock,
 }
 
 impl Desk {
     /// Whether a question waits for the network, so that others should not wait for it.
     pub(crate) fn takes_long(ask: &Ask) -> bool {
-        matches!(ask, Ask::OpenModel { .. } | Ask::LoadStage { .. })
+        Stock::answers(ask) || matches!(ask, Ask::OpenModel { .. } | Ask::LoadStage { .. })
     }
 
     /// Answers one question.
     pub(crate) async fn answer(&self, ask: Ask, reply: &Reply) -> Result<Answer, Failure> {
         match ask {
+            Ask::Keep { persistent } => {
+                self.stock.keep(persistent).await;
+                Ok(Answer::Nothing)
+            }
+            ask if Stock::answers(&ask) => self.stock.answer(ask, reply).await,
             Ask::OpenModel { model, origin } => {
                 let book = self.open(&model, &origin).await?;
                 Ok(Answer::Model(book.facts(&model)?))
@@ -88,6 +95,8 @@ impl Desk {
                 input,
                 want,
             } => self.step(kv, first_position, &input, &want).await,
+            // Everything else was for the stock.
+            other => Err(failure("bad_request", format!("nobody answers {other:?}"))),
         }
     }
 
@@ -95,7 +104,7 @@ impl Desk {
         if let Some(book) = self.books.borrow().get(model) {
             return Ok(Rc::clone(book));
         }
-        let book = Rc::new(Book::open(origin, model).await?);
+        let book = Rc::new(Book::open(origin, model, &self.stock.store()).await?);
         self.books.borrow_mut().insert(model.to_owned(), Rc::clone(&book));
         Ok(book)
     }

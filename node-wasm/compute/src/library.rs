@@ -2,40 +2,39 @@
 //! Weights are loaded by stage, and live with the stage.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use futures::StreamExt as _;
 
 use engine::{ChatTemplate, EngineError, Tokenizer, WeightSource};
 use gguf::{Header, ModelId, Stage, TensorInfo};
-use jobs::{Failure, ModelFacts, Prompt};
+use jobs::{ChatMessage, Failure, ModelFacts, Prompt};
 
-use crate::chunks::Source;
 use crate::failure::{failure, rejected};
 use crate::port::Reply;
+use crate::source::Source;
+use crate::store::ChunkStore;
 
 /// One model, without weights.
 pub(crate) struct Book {
     pub(crate) header: Header,
     pub(crate) tokenizer: Tokenizer,
     template: Option<ChatTemplate>,
-    source: Source,
+    pub(crate) source: Source,
 }
 
 impl Book {
     /// Fetches and checks everything but the weights.
-    pub(crate) async fn open(origin: &str, model: &str) -> Result<Book, Failure> {
+    pub(crate) async fn open(origin: &str, model: &str, store: &Rc<ChunkStore>) -> Result<Book, Failure> {
         let id: ModelId = model
             .parse()
             .map_err(|e| failure("bad_request", format!("{model} is no model id: {e}")))?;
-        let source = Source::open(origin, &id).await?;
-        let manifest = source.manifest();
-        let header_bytes = manifest.header_bytes();
-        let mut bytes = Vec::new();
-        let mut index = 0;
-        while (bytes.len() as u64) < header_bytes {
-            bytes.extend(source.chunk(index).await?);
-            index += 1;
-        }
-        let header =
-            Header::read(bytes.as_slice(), manifest.file_bytes()).map_err(|e| rejected(e.to_string()))?;
+        Book::read(Source::open(origin, &id, store).await?).await
+    }
+
+    /// The same of a source that is open.
+    pub(crate) async fn read(source: Source) -> Result<Book, Failure> {
+        let header = Book::header(&source).await?;
         let tokenizer = Tokenizer::from_header(&header).map_err(|e| rejected(e.to_string()))?;
         let template = ChatTemplate::from_header(&header, &tokenizer).map_err(|e| rejected(e.to_string()))?;
         Ok(Book {
@@ -44,6 +43,19 @@ impl Book {
             template,
             source,
         })
+    }
+
+    /// The header of a source's file.
+    pub(crate) async fn header(source: &Source) -> Result<Header, Failure> {
+        let manifest = source.manifest();
+        let header_bytes = manifest.header_bytes();
+        let mut bytes = Vec::new();
+        let mut index = 0;
+        while (bytes.len() as u64) < header_bytes {
+            bytes.extend(source.chunk(index).await?);
+            index += 1;
+        }
+        Header::read(bytes.as_slice(), manifest.file_bytes()).map_err(|e| rejected(e.to_string()))
     }
 
     /// What the page must know of it.
@@ -69,6 +81,8 @@ impl Book {
         match (prompt, &self.template) {
             (Prompt::Raw(text), _) => Ok(self.tokenizer.encode(text, true)),
             (Prompt::Chat(messages), Some(template)) => {
+                // An answer at the end is not a message that was said, but one to go on with.
+                let (messages, begun) = split_begun(messages);
                 let messages: Vec<engine::Message> = messages
                     .iter()
                     .map(|m| engine::Message {
@@ -77,11 +91,12 @@ impl Book {
                     })
                     .collect();
                 let text = template.render(&messages, true, local_now_s()).map_err(bad)?;
-                Ok(self.tokenizer.encode_chat(&text))
+                Ok(self.tokenizer.encode_chat(&(text + begun)))
             }
             (Prompt::Chat(messages), None) => {
-                let text = messages.last().map(|m| m.content.as_str()).unwrap_or_default();
-                Ok(self.tokenizer.encode(text, true))
+                let (messages, begun) = split_begun(messages);
+                let asked = messages.last().map(|m| m.content.as_str()).unwrap_or_default();
+                Ok(self.tokenizer.encode(&format!("{asked}{begun}"), true))
             }
         }
     }
@@ -90,24 +105,29 @@ impl Book {
     pub(crate) async fn weights(&self, stage: &Stage, reply: &Reply) -> Result<Weights, Failure> {
         let manifest = self.source.manifest();
         let chunks = manifest.chunks_of(&gguf::stage_ranges(&self.header, stage));
-        let total: u64 = chunks
-            .iter()
-            .filter_map(|i| manifest.chunk_range(*i))
-            .map(|r| r.end - r.start)
-            .sum();
+        let total: u64 = chunks.iter().map(|i| self.source.chunk_bytes(*i)).sum();
         let mut loaded = 0;
         let mut weights = Weights {
             chunks: BTreeMap::new(),
         };
         reply.loading(0, total);
-        for index in chunks {
-            let bytes = self.source.chunk(index).await?;
+        let mut arriving = std::pin::pin!(self.source.chunks(chunks));
+        while let Some(chunk) = arriving.next().await {
+            let (index, bytes) = chunk?;
             loaded += bytes.len() as u64;
             let start = manifest.chunk_range(index).map_or(0, |r| r.start);
             weights.chunks.insert(start, bytes);
             reply.loading(loaded, total);
         }
         Ok(weights)
+    }
+}
+
+/// What was said, and the answer that has begun, if there is one.
+fn split_begun(messages: &[ChatMessage]) -> (&[ChatMessage], &str) {
+    match messages.split_last() {
+        Some((last, before)) if last.role == "assistant" => (before, &last.content),
+        _ => (messages, ""),
     }
 }
 

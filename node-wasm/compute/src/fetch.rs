@@ -1,0 +1,153 @@
+//! Bytes over HTTP, whole or from a place in a file on, never more than was said.
+//! Knows nothing of models.
+
+use jobs::Failure;
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, ReadableStreamDefaultReader, Request, RequestInit, Response, WorkerGlobalScope};
+
+use crate::failure::{failure, rejected};
+
+/// Whom to blame: the code of the contract for a relay, or for any other site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    Relay,
+    Elsewhere,
+}
+
+impl Site {
+    fn code(self) -> &'static str {
+        match self {
+            Site::Relay => "relay_unreachable",
+            Site::Elsewhere => "source_unreachable",
+        }
+    }
+
+    fn failed(self, url: &str, error: &JsValue) -> Failure {
+        let words = js_sys::Reflect::get(error, &"message".into())
+            .ok()
+            .and_then(|m| m.as_string())
+            .unwrap_or_else(|| format!("{error:?}"));
+        let message = match self {
+            Site::Relay => format!("{url}: {words}"),
+            // A browser does not tell the two apart.
+            Site::Elsewhere => {
+                format!("{url} cannot be reached, or does not let other sites read its files (CORS): {words}")
+            }
+        };
+        failure(self.code(), message)
+    }
+}
+
+/// `range` is half open. An answer longer than `limit_bytes` is refused unread where its length
+/// is announced, and after it otherwise.
+pub(crate) async fn whole(
+    url: &str,
+    range: Option<(u64, u64)>,
+    limit_bytes: u64,
+    site: Site,
+) -> Result<Vec<u8>, Failure> {
+    let range = range.map(|(start, end)| format!("bytes={start}-{}", end - 1));
+    let expected = if range.is_some() { 206 } else { 200 };
+    let response = answer(url, range.as_deref(), site).await?;
+    if response.status() != expected {
+        let message = if site == Site::Elsewhere && response.status() == 200 {
+            format!("{url} sends no parts of files (range requests)")
+        } else {
+            format!("{url} answers {}", response.status())
+        };
+        return Err(failure(site.code(), message));
+    }
+    if length(&response).is_some_and(|length| length > limit_bytes) {
+        return Err(rejected(format!("{url} sends more than {limit_bytes} bytes")));
+    }
+    let failed = |e: JsValue| site.failed(url, &e);
+    let body = JsFuture::from(response.array_buffer().map_err(failed)?)
+        .await
+        .map_err(failed)?;
+    let buffer: ArrayBuffer = body.unchecked_into();
+    if u64::from(buffer.byte_length()) > limit_bytes {
+        return Err(rejected(format!("{url} sent more than {limit_bytes} bytes")));
+    }
+    Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+/// A file that comes piece by piece, as the network brings it.
+pub(crate) struct Stream {
+    url: String,
+    reader: ReadableStreamDefaultReader,
+    /// Where in the file it begins.
+    pub(crate) first: u64,
+    /// The length of the whole file.
+    pub(crate) file_bytes: u64,
+}
+
+impl Stream {
+    /// Opens a file from `first` on, if the site can; from its beginning otherwise.
+    pub(crate) async fn open(url: &str, first: u64) -> Result<Stream, Failure> {
+        let range = (first > 0).then(|| format!("bytes={first}-"));
+        let response = answer(url, range.as_deref(), Site::Elsewhere).await?;
+        let first = match response.status() {
+            200 => 0,
+            206 => first,
+            status => {
+                let message = format!("{url} answers {status}");
+                return Err(failure(Site::Elsewhere.code(), message));
+            }
+        };
+        let Some(rest) = length(&response) else {
+            let message = format!("{url} does not say how long the file is");
+            return Err(failure(Site::Elsewhere.code(), message));
+        };
+        let Some(body) = response.body() else {
+            return Err(failure(Site::Elsewhere.code(), format!("{url} sends nothing")));
+        };
+        Ok(Stream {
+            url: url.to_owned(),
+            reader: body.get_reader().unchecked_into(),
+            first,
+            file_bytes: first.saturating_add(rest),
+        })
+    }
+
+    /// What came next; nothing at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Uint8Array>, Failure> {
+        let failed = |e: JsValue| Site::Elsewhere.failed(&self.url, &e);
+        let read = JsFuture::from(self.reader.read()).await.map_err(failed)?;
+        let value = js_sys::Reflect::get(&read, &"value".into()).map_err(failed)?;
+        Ok(value.dyn_into().ok())
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Nobody waits for the end of what is not wanted any more.
+        let _ = self.reader.cancel();
+    }
+}
+
+async fn answer(url: &str, range: Option<&str>, site: Site) -> Result<Response, Failure> {
+    let failed = |e: JsValue| site.failed(url, &e);
+    let request = request(url, range).map_err(failed)?;
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let response = JsFuture::from(scope.fetch_with_request(&request))
+        .await
+        .map_err(failed)?;
+    Ok(response.unchecked_into())
+}
+
+fn length(response: &Response) -> Option<u64> {
+    let header = response.headers().get("content-length").ok().flatten()?;
+    header.parse().ok()
+}
+
+fn request(url: &str, range: Option<&str>) -> Result<Request, JsValue> {
+    let headers = Headers::new()?;
+    if let Some(range) = range {
+        headers.set("range", range)?;
+    }
+    let init = RequestInit::new();
+    init.set_headers(&headers);
+    Request::new_with_str_and_init(url, &init)
+}

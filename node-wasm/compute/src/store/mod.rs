@@ -1,0 +1,261 @@
+//! The models that outlive the tab: checked chunks by their hash, and the manifests that name them.
+//! Fetches nothing: whoever has bytes hands them in, whoever needs bytes asks here first.
+//!
+//! The whole interface is [`ChunkStore`]. A chunk's name is its SHA-256, so it does not matter who brought it:
+//! the relay, another site, a file on disk or a peer. Bytes are checked when they come in and when they go out:
+//! a page that was closed in the middle of a write leaves half a chunk behind, and disks forget.
+
+mod error;
+mod memory;
+mod opfs;
+mod writer_lock;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use gguf::{Manifest, ModelId};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use error::StoreError;
+pub(crate) use memory::MAX_CHUNKS as MAX_MEMORY_CHUNKS;
+use memory::Memory;
+use opfs::Folder;
+pub(crate) use opfs::usage;
+
+/// The SHA-256 of a chunk.
+pub(crate) type ChunkHash = [u8; 32];
+
+const CHUNKS: &str = "chunks";
+const MANIFESTS: &str = "manifests";
+/// Models that a person brought into this browser: an empty file each, named like the model.
+const OWN: &str = "own";
+/// How far a model that comes from elsewhere has come.
+const JOURNALS: &str = "journals";
+/// No record beside the chunks is longer: a manifest, or the hashes of an unfinished download.
+const MAX_RECORD_BYTES: f64 = 4_194_304.0;
+
+/// Where chunks are kept. Every tab of the origin shares the persistent one; only one writes at a time.
+#[derive(Debug)]
+pub(crate) struct ChunkStore {
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// As long as the worker.
+    Memory(RefCell<Memory>),
+    /// The origin's private files.
+    Opfs(Folder),
+    /// The browser refuses, and says why.
+    Refused(String),
+}
+
+impl ChunkStore {
+    /// A store that keeps a little, for as long as the worker lives.
+    pub(crate) fn in_memory() -> ChunkStore {
+        ChunkStore {
+            place: Place::Memory(RefCell::default()),
+        }
+    }
+
+    /// The store of the origin. Where the browser refuses it, everything works without: each use says so.
+    pub(crate) async fn persistent() -> ChunkStore {
+        let place = match Folder::open().await {
+            Ok(folder) => Place::Opfs(folder),
+            Err(error) => Place::Refused(error.to_string()),
+        };
+        ChunkStore { place }
+    }
+
+    /// Whether what is put here is still there tomorrow.
+    pub(crate) fn is_persistent(&self) -> bool {
+        matches!(self.place, Place::Opfs(_))
+    }
+
+    /// A chunk, if it is here and whole. One that is damaged is thrown away and counts as absent.
+    pub(crate) async fn get(&self, hash: &ChunkHash) -> Option<Vec<u8>> {
+        match &self.place {
+            Place::Memory(memory) => memory.borrow().get(hash),
+            Place::Refused(_) => None,
+            Place::Opfs(folder) => {
+                let name = hex(hash);
+                let bytes = folder
+                    .read(CHUNKS, &name, gguf::CHUNK_BYTES as f64)
+                    .await
+                    .ok()??;
+                if Sha256::digest(&bytes)[..] == hash[..] {
+                    return Some(bytes);
+                }
+                // Where it cannot be removed it is found damaged again.
+                let _ = folder.remove(CHUNKS, vec![name]).await;
+                None
+            }
+        }
+    }
+
+    /// Keeps a chunk, unless it is not what its name says.
+    pub(crate) async fn put(&self, hash: &ChunkHash, bytes: &[u8]) -> Result<(), StoreError> {
+        if Sha256::digest(bytes)[..] != hash[..] {
+            return Err(StoreError::WrongHash);
+        }
+        match &self.place {
+            Place::Memory(memory) => {
+                memory.borrow_mut().put(hash, bytes);
+                Ok(())
+            }
+            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
+            Place::Opfs(folder) => folder.write(CHUNKS, hex(hash), bytes.to_vec()).await,
+        }
+    }
+
+    /// Which chunks are here, unread: names and lengths can lie, [`ChunkStore::get`] does not.
+    pub(crate) async fn held(&self) -> HashSet<ChunkHash> {
+        match &self.place {
+            Place::Memory(memory) => memory.borrow().held(),
+            Place::Refused(_) => HashSet::new(),
+            Place::Opfs(folder) => {
+                let names = folder.names(CHUNKS).await.unwrap_or_default();
+                names.iter().filter_map(|name| unhex(name)).collect()
+            }
+        }
+    }
+
+    /// The manifest of a model, if it is here and sound.
+    pub(crate) async fn manifest(&self, model: &ModelId) -> Option<Manifest> {
+        let bytes = self.record(MANIFESTS, &model.to_string()).await?;
+        Manifest::decode_for(&bytes, model).ok()
+    }
+
+    /// Every manifest, and whether a person brought the model here.
+    pub(crate) async fn manifests(&self) -> Vec<(Manifest, bool)> {
+        let own = self.names(OWN).await;
+        let mut found = Vec::new();
+        for name in self.names(MANIFESTS).await {
+            let Ok(id) = name.parse::<ModelId>() else { continue };
+            if let Some(manifest) = self.manifest(&id).await {
+                found.push((manifest, own.contains(&name)));
+            }
+        }
+        found
+    }
+
+    /// Whether a person brought this model here.
+    pub(crate) async fn is_own(&self, model: &ModelId) -> bool {
+        self.record(OWN, &model.to_string()).await.is_some()
+    }
+
+    /// Keeps a manifest; `own` where a person brought the model here.
+    pub(crate) async fn put_manifest(&self, manifest: &Manifest, own: bool) -> Result<(), StoreError> {
+        let name = manifest.id().to_string();
+        self.put_record(MANIFESTS, &name, &manifest.encode()).await?;
+        if own {
+            self.put_record(OWN, &name, &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a model: its manifest, and every chunk that no other model needs.
+    pub(crate) async fn delete(&self, model: &ModelId) -> Result<(), StoreError> {
+        let name = model.to_string();
+        let chunks = self.manifest(model).await.iter().flat_map(hashes).collect();
+        // The manifest goes first: chunks without one are litter, a manifest without chunks is a promise.
+        for folder_name in [OWN, MANIFESTS] {
+            self.remove(folder_name, vec![name.clone()]).await?;
+        }
+        self.delete_unneeded(chunks).await
+    }
+
+    /// Deletes those of `chunks` that no model needs.
+    pub(crate) async fn delete_unneeded(&self, chunks: Vec<ChunkHash>) -> Result<(), StoreError> {
+        let manifests = self.manifests().await;
+        let needed: HashSet<ChunkHash> = manifests
+            .iter()
+            .flat_map(|(manifest, _)| hashes(manifest))
+            .collect();
+        let unneeded: Vec<ChunkHash> = chunks.into_iter().filter(|hash| !needed.contains(hash)).collect();
+        match &self.place {
+            Place::Memory(memory) => {
+                memory.borrow_mut().delete(&unneeded);
+                Ok(())
+            }
+            _ => {
+                self.remove(CHUNKS, unneeded.iter().map(|hash| hex(hash)).collect())
+                    .await
+            }
+        }
+    }
+
+    /// How far an unfinished download had come: the hashes of its chunks in order.
+    pub(crate) async fn journal(&self, name: &str) -> Vec<ChunkHash> {
+        let bytes = self.record(JOURNALS, name).await.unwrap_or_default();
+        bytes.as_chunks::<32>().0.to_vec()
+    }
+
+    /// Writes down how far a download has come; with nothing, that it has ended.
+    pub(crate) async fn put_journal(&self, name: &str, chunks: &[ChunkHash]) -> Result<(), StoreError> {
+        if chunks.is_empty() {
+            return self.remove(JOURNALS, vec![name.to_owned()]).await;
+        }
+        self.put_record(JOURNALS, name, chunks.as_flattened()).await
+    }
+
+    async fn record(&self, folder_name: &str, name: &str) -> Option<Vec<u8>> {
+        match &self.place {
+            Place::Memory(memory) => memory.borrow().record(folder_name, name),
+            Place::Refused(_) => None,
+            Place::Opfs(folder) => folder.read(folder_name, name, MAX_RECORD_BYTES).await.ok()?,
+        }
+    }
+
+    async fn put_record(
+        &self,
+        folder_name: &'static str,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Memory(memory) => {
+                memory.borrow_mut().put_record(folder_name, name, bytes);
+                Ok(())
+            }
+            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
+            Place::Opfs(folder) => folder.write(folder_name, name.to_owned(), bytes.to_vec()).await,
+        }
+    }
+
+    async fn remove(&self, folder_name: &'static str, names: Vec<String>) -> Result<(), StoreError> {
+        match &self.place {
+            Place::Memory(memory) => {
+                memory.borrow_mut().remove_records(folder_name, &names);
+                Ok(())
+            }
+            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
+            Place::Opfs(folder) => folder.remove(folder_name, names).await,
+        }
+    }
+
+    async fn names(&self, folder_name: &str) -> HashSet<String> {
+        match &self.place {
+            Place::Memory(memory) => memory.borrow().names(folder_name),
+            Place::Refused(_) => HashSet::new(),
+            Place::Opfs(folder) => {
+                let names = folder.names(folder_name).await.unwrap_or_default();
+                names.into_iter().collect()
+            }
+        }
+    }
+}
+
+/// The hashes of a model's chunks, in order.
+pub(crate) fn hashes(manifest: &Manifest) -> impl Iterator<Item = ChunkHash> + '_ {
+    (0..manifest.chunk_count()).filter_map(|index| manifest.chunk_sha256(index))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A hash has the form of a model's id.
+fn unhex(name: &str) -> Option<ChunkHash> {
+    name.parse::<ModelId>().ok().map(|id| id.0)
+}

@@ -1,0 +1,175 @@
+// Everybody can use it: no serious fault that axe knows on any screen, everything by keyboard, nothing wider than 320 pixels.
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { archive } from '../fixtures/archive.ts';
+import { expect, test } from '../fixtures/test.ts';
+import { ModelsPage } from '../pages/models.ts';
+import { SettingsPage } from '../pages/settings.ts';
+
+const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings'];
+const TALK = archive({
+  id: 'a', title: 'A talk', messages: [
+    { role: 'user', text: 'Tell me' },
+    { role: 'assistant', text: '<think>hm</think># One\n\n- a\n- [x] b\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```js\nlet a = "a-rather-long-line-that-must-scroll-inside-its-own-box-and-not-widen-the-page";\n```\n\n[a link](https://example.org) `code`',
+      model: 'stories', route: { hops: [{ peer: '12D3KooWAbCdEfGhIjKlMnOp', first: 0, end: 3, backend: 'cpu', ms: 4 }], replays: 0, bytes: 1 } },
+  ],
+});
+
+const dressed = (page: Page, settings: object) =>
+  page.addInitScript((text) => localStorage.setItem('manyhands.settings', text), JSON.stringify(settings));
+
+for (const theme of ['light', 'dark'] as const) {
+  for (const language of ['en', 'ar'] as const) {
+    test(`axe finds nothing serious on any screen, ${theme}, ${language}`, async ({ openTab }) => {
+      const { page } = await openTab({ serviceWorkers: 'block', colorScheme: theme });
+      await dressed(page, { theme, language });
+      await new SettingsPage(page).import(TALK, /1/);
+      for (const route of ROUTES) {
+        await page.goto(route);
+        await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+        await expect(page.locator('html')).toHaveAttribute('dir', language === 'ar' ? 'rtl' : 'ltr');
+        await expectNoFault(page, `${route} ${theme} ${language}`);
+      }
+      await page.goto('/');
+      await page.locator('.history-list button').first().click();
+      await page.getByTestId('message-route').locator('summary').click();
+      await expectNoFault(page, `an answer ${theme} ${language}`);
+      await page.keyboard.press('Control+/');
+      await expect(page.getByTestId('shortcut-sheet')).toBeVisible();
+      await expectNoFault(page, `the sheet ${theme} ${language}`);
+    });
+  }
+}
+
+test('nothing is wider than a screen of 320 pixels', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 320, height: 640 } });
+  for (const language of ['en', 'es', 'ar']) {
+    await dressed(page, { language });
+    await new SettingsPage(page).import(TALK);
+    for (const route of [...ROUTES, '/?talk']) {
+      await page.goto(route);
+      if (route === '/?talk') {
+        await page.getByRole('button', { expanded: false }).first().click();
+        await page.locator('.history-list button').first().click();
+        await page.getByTestId('message-route').locator('summary').click();
+      }
+      await expect(page.getByTestId('connection')).toBeVisible();
+      const over = await page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        const wide = [...document.querySelectorAll('main *')].filter((element) => {
+          const { left, right } = element.getBoundingClientRect();
+          const scrolls = element.closest('pre, .table, .mode, .sr-only, .chat-scroll [class*=scroll]') !== null;
+          return !scrolls && (right > clientWidth + 1 || left < -1);
+        });
+        return { by: scrollWidth - clientWidth, wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)) };
+      });
+      expect(over, `${route} in ${language}`).toEqual({ by: 0, wide: [] });
+    }
+  }
+});
+
+test('everything that matters in a chat is done by keyboard alone', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '8', backend: 'cpu' });
+  await page.goto(`/?${query}`);
+  const answers = page.locator('[data-testid=message][data-role=assistant]');
+  const done = () => expect(answers.last()).toHaveAttribute('data-state', 'done');
+
+  // Where it is computed, and by which model.
+  await tabTo(page, 'input[name=mode]');
+  await page.keyboard.press('ArrowRight');
+  await expect(page.getByTestId('mode')).toHaveAttribute('data-mode', 'local');
+  await tabTo(page, '[data-testid=model-picker]');
+  // Ask, stop or wait, go on, answer again, look at other versions.
+  await page.keyboard.press('Control+Shift+O');
+  await page.keyboard.type('Once upon a time');
+  await page.keyboard.press('Enter');
+  await done();
+  await page.keyboard.press('Control+Shift+Enter');
+  await expect(answers.last()).toHaveAttribute('data-state', 'streaming');
+  await done();
+  await tabTo(page, '[data-testid=message-again]');
+  await page.keyboard.press('Enter');
+  await expect(answers.getByTestId('message-versions')).toContainText('2/2');
+  await done();
+  await tabTo(page, '[data-testid=message-versions] button');
+  await page.keyboard.press('Enter');
+  await expect(answers.getByTestId('message-versions')).toContainText('1/2');
+  // Edit the question.
+  await tabTo(page, '[data-role=user] [data-testid=message-edit]');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('The little dog');
+  await tabTo(page, '.editor .primary');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('[data-role=user]')).toContainText('The little dog');
+  await done();
+  // Where did it run.
+  await tabTo(page, '[data-testid=message-route] summary');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.route-sheet')).toBeVisible();
+  // History.
+  await page.keyboard.press('Control+k');
+  await page.keyboard.type('Once');
+  await tabTo(page, '.history-list button');
+  await page.keyboard.press('Enter');
+  await expect(page.getByTestId('message')).not.toHaveCount(0);
+  await page.keyboard.press('Control+Shift+E');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('By keyboard');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.history-list')).toContainText('By keyboard');
+  // Models: fetch, check, delete.
+  await tabTo(page, '.side a[href="/models"]');
+  await page.keyboard.press('Enter');
+  const models = new ModelsPage(page);
+  await expect(models.card(model.id)).toBeVisible();
+  await models.expectKept(model.id, 'whole');
+  await tabTo(page, '[data-testid=model-delete]');
+  await page.keyboard.press('Enter');
+  await tabTo(page, '[data-testid=model-delete-sure]');
+  await page.keyboard.press('Enter');
+  await models.expectKept(model.id, 'none');
+  await tabTo(page, '[data-testid=model-download]');
+  await page.keyboard.press('Enter');
+  await models.expectKept(model.id, 'whole');
+  // Take everything along.
+  await tabTo(page, '.side a[href="/settings"]');
+  await page.keyboard.press('Enter');
+  await tabTo(page, '[data-testid=export-all]');
+  const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
+  expect(download.suggestedFilename()).toContain('.json');
+  await tabTo(page, '[data-testid=import-all]');
+  // Delete the conversation.
+  await page.keyboard.press('Control+Shift+D');
+  await tabTo(page, 'dialog .danger');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.history-list li')).toHaveCount(0);
+});
+
+async function expectNoFault(page: Page, where: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`), where).toEqual([]);
+}
+
+/** Presses Tab until the focus is on such an element, which must then show it. */
+async function tabTo(page: Page, selector: string): Promise<void> {
+  for (let presses = 0; presses < 150; presses += 1) {
+    await page.keyboard.press('Tab');
+    const found = await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector);
+    if (!found) continue;
+    const shown = await page.evaluate(() => {
+      const element = document.activeElement!;
+      const outlined = (each: Element | null) => {
+        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(each ?? element);
+        return (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none';
+      };
+      return outlined(element) || outlined(element.closest('label')) || outlined(element.parentElement);
+    });
+    expect(shown, `${selector} shows that it has the focus`).toBe(true);
+    return;
+  }
+  throw new Error(`the keyboard does not reach ${selector}`);
+}

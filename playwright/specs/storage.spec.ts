@@ -1,0 +1,106 @@
+// A browser that keeps nothing, has no room, has lost or garbled what it kept: the app starts, says so, and goes on.
+import type { Page } from '@playwright/test';
+import { archive } from '../fixtures/archive.ts';
+import { expect, type OpenTab, test } from '../fixtures/test.ts';
+import { ChatPage } from '../pages/chat.ts';
+import { SettingsPage } from '../pages/settings.ts';
+
+const TALK = archive({ id: 'a', title: 'Kept', messages: [{ role: 'user', text: 'Are you there?' }] });
+const NOT_KEPT = /refuses storage/;
+
+async function open(openTab: OpenTab, spoil: () => void): Promise<Page> {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await page.addInitScript(spoil);
+  return page;
+}
+
+/** It starts, finds its relay, and answers. */
+async function expectAlive(page: Page, model: string): Promise<void> {
+  const query = new URLSearchParams({ model, mode: 'local', temperature: '0', max_tokens: '4', backend: 'cpu' });
+  await page.goto(`/?${query}`);
+  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  const chat = new ChatPage(page);
+  await chat.ask('Once upon a time');
+  expect((await chat.answer()).trim()).not.toBe('');
+}
+
+const refusals: Record<string, () => void> = {
+  'small records refused': () => {
+    Object.defineProperty(window, 'localStorage', { get: () => { throw new DOMException('refused', 'SecurityError'); } });
+  },
+  'small records without room': () => {
+    Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };
+  },
+  'small records garbled': () => {
+    for (const key of ['settings', 'receipts', 'own-models', `relay.${location.origin}`]) {
+      try { localStorage.setItem(`manyhands.${key}`, '\u0000{"temperature":"\ud800'); } catch { /* before the first page */ }
+    }
+  },
+  'the database absent': () => {
+    Object.defineProperty(window, 'indexedDB', { value: undefined });
+  },
+  'the database refused': () => {
+    IDBFactory.prototype.open = () => { throw new DOMException('refused', 'SecurityError'); };
+  },
+  'the database without room': () => {
+    IDBObjectStore.prototype.put = () => { throw new DOMException('full', 'QuotaExceededError'); };
+  },
+};
+
+for (const [what, spoil] of Object.entries(refusals)) {
+  test(`with ${what} the app starts and answers`, async ({ relay, openTab }) => {
+    const model = (await relay.models())[0]!;
+    const page = await open(openTab, spoil);
+    await expectAlive(page, model.id);
+    if (what.startsWith('the database')) await expect(page.locator('.history')).toContainText(NOT_KEPT);
+  });
+}
+
+test('a database of a later version is left alone, and the app says that nothing is kept', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await page.goto('/icons/icon.svg');
+  await page.evaluate(() => new Promise((resolve, reject) => {
+    const request = indexedDB.open('manyhands-chats', 99);
+    request.onsuccess = () => resolve(request.result.close());
+    request.onerror = () => reject(request.error);
+  }));
+  await expectAlive(page, model.id);
+  await expect(page.locator('.history')).toContainText(NOT_KEPT);
+});
+
+test('records that cannot be read do not hide those that can, and stay where they are', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await new SettingsPage(page).import(TALK, '1');
+  const records = (act: 'spoil' | 'count') => page.evaluate((act) => new Promise<number>((resolve, reject) => {
+    const request = indexedDB.open('manyhands-chats');
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const transaction = request.result.transaction('conversations', 'readwrite');
+      const store = transaction.objectStore('conversations');
+      if (act === 'spoil') {
+        [42, 'no json', '{"id":"x"}', { id: 1 }, new Uint8Array(9), null].forEach((value, at) => store.put(value, `bad${at}`));
+      }
+      const count = store.count();
+      transaction.oncomplete = () => {
+        request.result.close();
+        resolve(count.result);
+      };
+    };
+  }), act);
+  expect(await records('spoil')).toBe(7);
+  await page.goto('/');
+  await expect(page.locator('.history-list li')).toHaveCount(1);
+  await expect(page.locator('.history-list')).toContainText('Kept');
+  expect(await records('count')).toBe(7);
+});
+
+test('conversations that the browser cleared away are gone without a fault', async ({ relay, openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await new SettingsPage(page).import(TALK, '1');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Storage.clearDataForOrigin', { origin: relay.url, storageTypes: 'all' });
+  await page.goto('/');
+  await expect(page.locator('.history-empty')).toBeVisible();
+  await expectAlive(page, (await relay.models())[0]!.id);
+});
