@@ -275,16 +275,14 @@ impl Task {
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 tracing::debug!(?peer_id, %error, "dial failed");
                 match peer_id {
+                    // Another connection to it stands: this one is not missed.
+                    Some(peer) if self.connections.reach(&peer) != Reach::None => {}
                     Some(peer) if Some(peer) == self.relay_peer() => {
-                        if self.connections.reach(&peer) == Reach::None {
-                            self.relay_index = self.relay_index.wrapping_add(1);
-                            self.relay_lost(error.to_string()).await;
-                        }
+                        self.relay_index = self.relay_index.wrapping_add(1);
+                        self.relay_lost(error.to_string()).await;
                     }
-                    Some(peer) if self.connections.reach(&peer) == Reach::None => {
-                        self.give_up(peer, error.to_string()).await;
-                    }
-                    _ => {}
+                    Some(peer) => self.give_up(peer, error.to_string()).await,
+                    None => {}
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message { message, .. }))
