@@ -10,9 +10,9 @@ export class ChatPage {
   }
 
   /** Opens the chat so that it decodes greedily with the given model. */
-  async open(model: string, mode: 'local' | 'swarm', tokens: number): Promise<void> {
+  async open(model: string, mode: 'local' | 'swarm', tokens: number, more: Record<string, string> = {}): Promise<void> {
     const query = new URLSearchParams({
-      model, mode, temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory',
+      model, mode, temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory', ...more,
     });
     await this.page.goto(`/?${query}`);
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
@@ -44,6 +44,20 @@ export class ChatPage {
   async answer(): Promise<string> {
     await expect(this.lastAnswer).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
     return this.lastAnswer.getByTestId('message-text').innerText();
+  }
+
+  /** The stages of the last answer: who computed which layers, and how long a step took. */
+  async stages(): Promise<{ peer: string; first: number; last: number; ms: number }[]> {
+    const rows = await this.lastAnswer.getByTestId('message-route').locator('.hop').all();
+    return Promise.all(
+      rows.map(async (row) => {
+        const value = async (name: string) => (await row.getAttribute(`data-${name}`)) ?? '';
+        return {
+          peer: await value('peer'), first: Number(await value('first')), last: Number(await value('last')),
+          ms: Number(await value('ms')),
+        };
+      }),
+    );
   }
 
   /** How many stages of the last answer were on other peers. */

@@ -35,21 +35,25 @@ async function working(pages: LendPage[]): Promise<LendPage> {
 /** The whole browser context goes at once: no goodbye is said. */
 const kill = (page: LendPage) => page.page.context().close();
 
-for (const lost of ['first', 'last'] as const) {
+for (const [at, lost] of ['first', 'middle', 'last'].entries()) {
   test(`the tab with the ${lost} layers is killed, and its stand-in goes on`, async ({ relay, openTab }) => {
     const model = (await relay.models())[0]!;
-    const half = Math.ceil(model.layers / 2);
-    const firsts = await lenders(openTab, model.id, [[0, half], [0, half]]);
-    const lasts = await lenders(openTab, model.id, [[half, model.layers], [half, model.layers]]);
+    const third = Math.ceil(model.layers / 3);
+    const ranges: [number, number][] = [[0, third], [third, 2 * third], [2 * third, model.layers]];
+    const others = ranges.filter((_, other) => other !== at);
+    await lenders(openTab, model.id, others);
+    const twins = await lenders(openTab, model.id, [ranges[at]!, ranges[at]!]);
 
     const chat = new ChatPage((await openTab()).page);
     await chat.open(model.id, 'swarm', TOKENS);
     await chat.ask(PROMPT);
     await chat.agree();
     await expect(chat.lastAnswer.getByTestId('message-text')).toContainText(/\S+ \S+ \S+/);
-    await kill(await working(lost === 'first' ? firsts : lasts));
+    await kill(await working(twins));
 
     expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
+    const stages = await chat.stages();
+    expect(stages.length).toBe(4);
   });
 }
 

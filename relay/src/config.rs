@@ -52,6 +52,9 @@ pub struct Settings {
     /// Directory of the certificate authority, with --tls acme [Let's Encrypt]
     #[arg(long, env = "MANYHANDS_RELAY_ACME_DIRECTORY", value_name = "URL")]
     pub acme_directory: Option<String>,
+    /// Certificates in PEM by which a private authority's directory is trusted [the web's own]
+    #[arg(long, env = "MANYHANDS_RELAY_ACME_CA", value_name = "FILE")]
+    pub acme_ca: Option<PathBuf>,
     /// Port of libp2p over TCP for native peers [off]
     #[arg(long, env = "MANYHANDS_RELAY_P2P_PORT", value_name = "PORT|off")]
     pub p2p_port: Option<Port>,
@@ -157,6 +160,7 @@ pub struct Config {
     pub tls_key: Option<PathBuf>,
     pub acme_email: Option<String>,
     pub acme_directory: Option<String>,
+    pub acme_ca: Option<PathBuf>,
     pub p2p_port: Option<u16>,
     pub webrtc_port: Option<u16>,
     pub stun_port: Option<u16>,
@@ -241,6 +245,7 @@ impl Settings {
             tls_key: self.tls_key.or(weaker.tls_key),
             acme_email: self.acme_email.or(weaker.acme_email),
             acme_directory: self.acme_directory.or(weaker.acme_directory),
+            acme_ca: self.acme_ca.or(weaker.acme_ca),
             p2p_port: self.p2p_port.or(weaker.p2p_port),
             webrtc_port: self.webrtc_port.or(weaker.webrtc_port),
             stun_port: self.stun_port.or(weaker.stun_port),
@@ -313,6 +318,7 @@ impl Settings {
             tls_key: self.tls_key,
             acme_email: self.acme_email,
             acme_directory: self.acme_directory,
+            acme_ca: self.acme_ca,
             p2p_port: self.p2p_port.and_then(|port| port.0),
             webrtc_port: self.webrtc_port.and_then(|port| port.0),
             stun_port: self.stun_port.and_then(|port| port.0),
@@ -343,6 +349,7 @@ impl Config {
             tls_key: self.tls_key.clone(),
             acme_email: self.acme_email.clone(),
             acme_directory: self.acme_directory.clone(),
+            acme_ca: self.acme_ca.clone(),
             p2p_port: Some(Port(self.p2p_port)),
             webrtc_port: Some(Port(self.webrtc_port)),
             stun_port: Some(Port(self.stun_port)),

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod metrics;
 pub mod models;
 pub mod net;
+pub mod notify;
 pub mod offers;
 pub mod owner;
 pub mod rate;

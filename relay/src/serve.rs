@@ -26,6 +26,7 @@ use crate::{
         self, NetError,
         addrs::{PublicUrl, interfaces, ws_listen_addrs},
     },
+    notify,
     offers::Board,
     owner::{OwnerError, Ownership},
     shared::Shared,
@@ -199,9 +200,11 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     }
     shared.set_ready(true);
     announce(&line, ready);
+    notify::ready();
 
     until_told_to_stop(&models).await.map_err(ServeError::Signal)?;
     tracing::info!("draining");
+    notify::stopping();
     shared.set_ready(false);
     stopper.stop();
     while tasks.join_next().await.is_some() {}

@@ -1,6 +1,8 @@
 //! Where the web server's certificate comes from: our own, files, or a certificate authority.
 //! It does not accept connections and never falls back to plain HTTP.
 
+mod acme;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -8,7 +10,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use tokio_rustls::{
     TlsAcceptor,
@@ -32,14 +33,16 @@ const SELF_SIGNED_LIFE: Duration = Duration::from_secs(397 * 24 * 3600);
 /// A certificate is replaced at a start within its last month, not in the middle of somebody's
 /// visit: every replacement costs each visitor another warning.
 const SELF_SIGNED_RENEW: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The protocol of the TLS-ALPN-01 challenge (RFC 8737).
-pub const ACME_ALPN: &[u8] = b"acme-tls/1";
+/// What an encrypted connection carries.
+const HTTP_ALPN: &[u8] = b"http/1.1";
 
 /// TLS was asked for and cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("TLS file {path}: {why}")]
     File { path: PathBuf, why: String },
+    #[error("cannot trust the certificate authority's directory: {0}")]
+    Authority(String),
     #[error("TLS certificate and key do not belong together or cannot be used: {0}")]
     Pair(String),
     #[error("cannot make a self-signed certificate: {0}")]
@@ -67,26 +70,38 @@ pub fn acceptor(
             )?
         }
         TlsMode::SelfSigned => self_signed(store, names(config.public_url.as_ref(), interfaces))?,
-        TlsMode::Acme => acme(config, store)?,
+        TlsMode::Acme => acme::ordered(config, store)?,
     };
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }
 
 fn from_files(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
-    let refuse = |path: &Path, why: String| TlsError::File {
-        path: path.to_owned(),
-        why,
-    };
-    let read = |path: &Path| std::fs::read(path).map_err(|error| refuse(path, error.to_string()));
-    let chain = CertificateDer::pem_slice_iter(&read(cert)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| refuse(cert, error.to_string()))?;
-    if chain.is_empty() {
-        return Err(refuse(cert, "no PEM certificate in it".to_owned()));
-    }
-    let secret = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| refuse(key, "no PEM private key in it".to_owned()))?;
+    let chain = certificates(cert)?;
+    let secret =
+        PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| refused(key, "no PEM private key in it"))?;
     with_chain(chain, secret)
+}
+
+/// The certificates of a PEM file, at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| refused(path, error))?;
+    if chain.is_empty() {
+        return Err(refused(path, "no PEM certificate in it"));
+    }
+    Ok(chain)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| refused(path, error))
+}
+
+fn refused(path: &Path, why: impl ToString) -> TlsError {
+    TlsError::File {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
 }
 
 fn with_chain(
@@ -97,7 +112,7 @@ fn with_chain(
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| TlsError::Pair(error.to_string()))?;
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
+    server.alpn_protocols = vec![HTTP_ALPN.to_vec()];
     Ok(server)
 }
 
@@ -168,38 +183,6 @@ fn names(public: Option<&PublicUrl>, interfaces: &[IpAddr]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn acme(config: &Config, store: &Store) -> Result<ServerConfig, TlsError> {
-    let host = config
-        .public_url
-        .as_ref()
-        .map(PublicUrl::host)
-        .unwrap_or_default();
-    let mut order = rustls_acme::AcmeConfig::new([host])
-        .cache(rustls_acme::caches::DirCache::new(store.subfolder("acme")?))
-        .directory_lets_encrypt(true);
-    if let Some(directory) = &config.acme_directory {
-        order = order.directory(directory);
-    }
-    if let Some(email) = &config.acme_email {
-        order = order.contact_push(format!("mailto:{email}"));
-    }
-    let mut state = order.state();
-    let mut server = builder()?
-        .with_no_client_auth()
-        .with_cert_resolver(state.resolver());
-    server.alpn_protocols = vec![b"http/1.1".to_vec(), ACME_ALPN.to_vec()];
-    // Ordering and renewing go on for as long as the process lives.
-    tokio::spawn(async move {
-        while let Some(event) = state.next().await {
-            match event {
-                Ok(done) => tracing::info!(?done, "certificate authority"),
-                Err(error) => tracing::warn!(%error, "certificate authority"),
-            }
-        }
-    });
-    Ok(server)
 }
 
 fn unix_s() -> u64 {

@@ -3,10 +3,11 @@
 
 use anyhow::{Result, ensure};
 
+use crate::beside::Beside;
 use crate::context::Context;
 use crate::report::{Counts, Steps};
 use crate::suites::{self, Choice};
-use crate::{setup, tools};
+use crate::{first_command, setup, tools};
 
 /// What is compiled for the browser. Only the named ones are looked at, not what they depend on.
 const BROWSER_PACKAGES: [&str; 5] = ["app", "node-wasm", "compute", "sdk", "webrtc-p2p"];
@@ -25,6 +26,8 @@ pub(crate) fn run(context: &Context) -> Result<()> {
 fn all(context: &Context, steps: &mut Steps) -> Result<()> {
     let before = uncommitted(context)?;
     step(steps, "set-up", || setup::run(context))?;
+    // Its end is one long link on one core, which the steps that use all cores do not wait for.
+    let web = Beside::start(context, "build-web")?;
     step(steps, "format", || {
         context.cargo().args(["fmt", "--all", "--check"]).run()
     })?;
@@ -64,15 +67,15 @@ fn all(context: &Context, steps: &mut Steps) -> Result<()> {
             .folder(&context.playwright())
             .run()
     })?;
-    suites::all(
-        context,
-        &Choice {
-            native: true,
-            browser: true,
-            playwright: Vec::new(),
-        },
-        steps,
-    )?;
+    let suites = |native| Choice {
+        native,
+        browser: !native,
+        playwright: Vec::new(),
+    };
+    suites::all(context, &suites(true), steps)?;
+    step(steps, "web build, the rest of it", || web.wait())?;
+    suites::all(context, &suites(false), steps)?;
+    step(steps, "the first command", || first_command::run(context))?;
     step(steps, "tree clean", || {
         let after = uncommitted(context)?;
         ensure!(after == before, "this run changed the tree:\n{after}");

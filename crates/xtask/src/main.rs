@@ -8,9 +8,11 @@
 
 mod announce;
 mod bench;
+mod beside;
 mod ci;
 mod command;
 mod context;
+mod first_command;
 mod lockfile;
 mod models;
 mod relay;
@@ -75,12 +77,8 @@ enum Task {
     },
     /// What CI runs, cheapest first.
     Ci,
-    /// The benchmarks, as a table.
-    Bench {
-        /// Also write the figures to this file.
-        #[arg(long)]
-        json: Option<PathBuf>,
-    },
+    /// The benchmarks, as tables, kept in BENCHMARKS.md.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -117,6 +115,38 @@ fn run(task: Task) -> Result<()> {
             },
         ),
         Task::Ci => ci::run(&context),
-        Task::Bench { json } => bench::run(&context, json.as_deref()),
+        Task::Bench(options) => bench::run(&context, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::path::Path;
+
+    use super::*;
+
+    /// Pages that tell people what to type.
+    const PAGES: [&str; 3] = ["README.md", "CONTRIBUTING.md", "deploy/README.md"];
+
+    #[test]
+    fn every_command_that_the_pages_name_is_one_that_this_program_takes() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut seen = 0;
+        for page in PAGES {
+            let text = std::fs::read_to_string(root.join(page)).unwrap();
+            for command in text
+                .split(['`', '\n'])
+                .filter(|part| part.starts_with("cargo xtask "))
+            {
+                let command = command.split(['#', '&']).next().unwrap();
+                let words = command.split_whitespace().skip(1);
+                if let Err(error) = Arguments::try_parse_from(words) {
+                    panic!("{page}: {command}: {error}");
+                }
+                seen += 1;
+            }
+        }
+        assert!(seen >= 5, "only {seen} commands found");
     }
 }

@@ -15,10 +15,12 @@ pub(crate) enum Build {
 }
 
 impl Build {
-    fn arguments(self) -> &'static [&'static str] {
+    /// Of which packages cargo puts the features of the dependencies together. A debug build takes the whole
+    /// workspace's, as the tests do: then it uses what these have compiled. What ships has its own package's alone.
+    fn arguments(self, package: &'static str) -> Vec<&'static str> {
         match self {
-            Self::Debug => &[],
-            Self::Release => &["--release"],
+            Self::Debug => vec!["--workspace"],
+            Self::Release => vec!["--release", "--package", package],
         }
     }
 
@@ -37,8 +39,8 @@ impl Build {
 pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
     context
         .cargo()
-        .args(["build", "--locked", "--package", "manyhands-relay"])
-        .args(build.arguments())
+        .args(["build", "--locked", "--bin", "manyhands-relay"])
+        .args(build.arguments("manyhands-relay"))
         .run()?;
     Ok(context.target.join(build.folder()).join("manyhands-relay"))
 }
@@ -50,8 +52,8 @@ pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
 pub(crate) fn engine_example(context: &Context, name: &str, build: Build) -> Result<PathBuf> {
     let mut cargo = context.cargo();
     cargo
-        .args(["build", "--locked", "--package", "engine", "--example", name])
-        .args(build.arguments())
+        .args(["build", "--locked", "--example", name])
+        .args(build.arguments("engine"))
         .run()?;
     Ok(context.target.join(build.folder()).join("examples").join(name))
 }

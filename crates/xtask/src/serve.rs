@@ -26,7 +26,7 @@ pub(crate) struct Options {
     /// For phones: listen on all addresses, with TLS, and print a QR code that a phone can use.
     #[arg(long)]
     lan: bool,
-    /// A debug build that is rebuilt when a file changes; reload the page to see it.
+    /// A debug build that is rebuilt when a file changes; open pages reload themselves.
     #[arg(long)]
     dev: bool,
     /// Options of the relay; see `manyhands-relay serve --help`.
@@ -146,7 +146,7 @@ fn replace(relay: &mut Cmd) -> Result<()> {
 }
 
 fn beside_trunk(context: &Context, relay: &mut Cmd) -> Result<()> {
-    let watch = web::trunk(context, "watch", Profile::Dev)?.spawn()?;
+    let watch = web::watch(context)?.spawn()?;
     let _ends_with_the_relay = Watch(watch);
     relay.env("MANYHANDS_RELAY_APP", context.root.join("dist")).run()
 }

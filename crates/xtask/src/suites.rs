@@ -3,6 +3,7 @@
 
 use anyhow::{Context as _, Result};
 
+use crate::command::Cmd;
 use crate::context::Context;
 use crate::relay::{self, Build};
 use crate::report::{Counts, Steps};
@@ -81,20 +82,27 @@ pub(crate) fn native(context: &Context, chosen: &[&str]) -> Result<Counts> {
 /// # Errors
 /// When something cannot be built, there is no browser, or a test fails without a count.
 fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
+    let mut playwright = playwright(context, Build::Debug)?;
+    playwright.arg("test").args(arguments);
+    verdict(&mut playwright.tee()?, "browser tests")
+}
+
+/// Playwright with the programs that its tests start, built so.
+///
+/// # Errors
+/// When something cannot be built, or there is no browser.
+pub(crate) fn playwright(context: &Context, build: Build) -> Result<Cmd> {
     let chromium = tools::find_chromium(context).context("no Chromium: run `cargo xtask setup`")?;
-    let relay = relay::build(context, Build::Debug)?;
-    let generate = relay::engine_example(context, "generate", Build::Debug)?;
+    let relay = relay::build(context, build)?;
+    let generate = relay::engine_example(context, "generate", build)?;
     let mut playwright = context.command(context.playwright().join("node_modules/.bin/playwright"));
     playwright
         .folder(&context.playwright())
-        .arg("test")
-        .args(arguments);
-    playwright
         .env("CHROMIUM", chromium)
         .env("MANYHANDS_RELAY_BIN", relay)
-        .env("MANYHANDS_GENERATE_BIN", generate);
-    playwright.env("MANYHANDS_RELAY_APP", context.dist());
-    verdict(&mut playwright.tee()?, "browser tests")
+        .env("MANYHANDS_GENERATE_BIN", generate)
+        .env("MANYHANDS_RELAY_APP", context.dist());
+    Ok(playwright)
 }
 
 /// Our WebRTC transport against another implementation of the same protocol, in the browser and in Node.js.

@@ -60,13 +60,14 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay on free ports with `arguments` beyond those, and waits until it is ready.
+    /// Starts a relay with `arguments`, on free ports where they name none, and waits until it is ready.
     pub fn start(data: &Path, arguments: &[&str]) -> Relay {
-        let mut child = program(data)
-            .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "0"])
-            .args(arguments)
-            .spawn()
-            .unwrap();
+        let mut command = program(data);
+        command.args(["serve", "--metrics", "0"]);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        let mut child = command.args(arguments).spawn().unwrap();
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut line).unwrap();

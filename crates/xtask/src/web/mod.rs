@@ -4,6 +4,7 @@
 mod budget;
 mod compress;
 mod folder;
+mod reload;
 mod stamp;
 mod start_script;
 mod wasm_imports;
@@ -64,11 +65,21 @@ pub(crate) fn build(context: &Context, profile: Profile) -> Result<()> {
     stamp.keep(&dist)
 }
 
+/// trunk, rebuilding whenever a source changes; open pages reload themselves then.
+///
+/// # Errors
+/// When no toolchain compiles for wasm.
+pub(crate) fn watch(context: &Context) -> Result<crate::command::Cmd> {
+    let mut watch = trunk(context, "watch", Profile::Dev)?;
+    watch.env(reload::VARIABLE, "1");
+    Ok(watch)
+}
+
 /// trunk, with this program as the hook that finishes each build.
 ///
 /// # Errors
 /// When no toolchain compiles for wasm.
-pub(crate) fn trunk(context: &Context, verb: &str, profile: Profile) -> Result<crate::command::Cmd> {
+fn trunk(context: &Context, verb: &str, profile: Profile) -> Result<crate::command::Cmd> {
     let mut trunk = tools::wasm_cargo(context, "trunk")?;
     trunk.arg(verb).args(profile.arguments());
     trunk.env(
@@ -92,6 +103,9 @@ pub(crate) fn finish(dist: &Path, profile: Profile) -> Result<()> {
         fs::write(dist.join(name), script)?;
     }
     fs::write(&page, &split.html)?;
+    if reload::wanted() {
+        reload::add(dist)?;
+    }
     worker::rename(dist)?;
     for file in folder::files(dist)? {
         if file.extension().is_some_and(|end| end == "wasm") {

@@ -1,0 +1,79 @@
+//! A task of this program that runs beside others, its output kept until somebody waits for it.
+//! It does not know what the task is; two tasks that build into the same folder wait for each other by cargo's locks.
+
+use std::env;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::context::Context;
+use crate::report::seconds;
+
+/// A running task. Dropped, it ends, with all that it started.
+pub(crate) struct Beside {
+    task: String,
+    child: Child,
+    log: PathBuf,
+    begun: Instant,
+}
+
+impl Beside {
+    /// Starts `cargo xtask TASK`.
+    ///
+    /// # Errors
+    /// When it does not start, or there is no place for its output.
+    pub(crate) fn start(context: &Context, task: &str) -> Result<Self> {
+        fs::create_dir_all(&context.target)?;
+        let log = context.target.join(format!("{task}.log"));
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+        let mut cmd = context.command(env::current_exe().context("the path of this program")?);
+        cmd.arg(task);
+        // A group of its own, so that compilers and linkers end with it.
+        cmd.inner()
+            .process_group(0)
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        Ok(Self {
+            task: task.to_owned(),
+            child: cmd.spawn()?,
+            log,
+            begun: Instant::now(),
+        })
+    }
+
+    /// Waits for its end and shows what it said.
+    ///
+    /// # Errors
+    /// When it failed.
+    pub(crate) fn wait(mut self) -> Result<()> {
+        let status = self.child.wait()?;
+        let said = fs::read(&self.log).unwrap_or_default();
+        println!("{}", String::from_utf8_lossy(&said).trim_end());
+        println!(
+            "{}: {} in all, beside the steps before",
+            self.task,
+            seconds(self.begun.elapsed())
+        );
+        ensure!(status.success(), "{} failed ({status}); see above", self.task);
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let group = format!("-{}", self.child.id());
+            // Gone a moment before: then there is nothing left to end.
+            drop(
+                std::process::Command::new("kill")
+                    .args(["-TERM", "--", &group])
+                    .status(),
+            );
+            drop(self.child.wait());
+        }
+    }
+}

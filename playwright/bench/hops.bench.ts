@@ -1,0 +1,92 @@
+// Tokens per second on this device and over one, two and three others, and how long the first token takes.
+// All tabs share the cores of one machine: what more hops cost here is the way between them, not what they could gain.
+import type { Page } from '@playwright/test';
+import { median, report } from '../fixtures/figures.ts';
+import { mainModel } from '../fixtures/paths.ts';
+import { Relay } from '../fixtures/relay.ts';
+import { test as base } from '../fixtures/test.ts';
+import { LendPage } from '../pages/lend.ts';
+
+const TOKENS = 96;
+const ROUNDS = 5;
+
+const test = base.extend<object, { relay: Relay }>({
+  relay: [
+    async ({}, use) => {
+      const relay = await Relay.start([mainModel()]);
+      await use(relay);
+      await relay.stop();
+    },
+    { scope: 'worker' },
+  ],
+});
+
+interface Run {
+  firstMs: number;
+  tokens: number;
+  ms: number;
+}
+
+/** One answer; how long to the first token, and how long from there to the last. */
+const ask = (page: Page, mode: string): Promise<Run> =>
+  page.evaluate(
+    async ({ mode, tokens }) => {
+      const start = performance.now();
+      let first = 0;
+      let count = 0;
+      const request = {
+        prompt: 'Once upon a time there was', mode, stream: true, temperature: 0, seed: 1, max_tokens: tokens,
+      };
+      for await (const chunk of await (globalThis as any).node.chat.completions.create(request)) {
+        const ids = chunk.x_manyhands?.token_ids?.length ?? 0;
+        if (ids > 0 && first === 0) first = performance.now();
+        count += ids;
+      }
+      return { firstMs: first - start, tokens: count - 1, ms: performance.now() - first };
+    },
+    { mode, tokens: TOKENS },
+  );
+
+test('hops', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const rows: [string, number, number, number, number][] = [];
+  for (const hops of [0, 1, 2, 3]) {
+    const lenders: LendPage[] = [];
+    for (let at = 0; at < hops; at += 1) {
+      const cut = (part: number) => Math.round((model.layers * part) / hops);
+      const lender = new LendPage((await openTab()).page);
+      await lender.lend(model.id, cut(at), cut(at + 1));
+      lenders.push(lender);
+    }
+    const { page } = await openTab();
+    const opened = Date.now();
+    await page.goto('/');
+    await page.evaluate(async (address) => {
+      const { createNode } = await import(address);
+      Object.assign(globalThis, { node: await createNode({ storage: 'memory' }) });
+    }, '/sdk/manyhands.js');
+    const mode = hops === 0 ? 'local' : 'swarm';
+    const cold = await ask(page, mode);
+    const coldMs = Date.now() - opened - cold.ms;
+    const warm: Run[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) warm.push(await ask(page, mode));
+    const perToken = median(warm.map(({ ms, tokens }) => ms / tokens));
+    rows.push([
+      hops === 0 ? 'this device' : `${hops} other${hops > 1 ? 's' : ''}`,
+      1000 / perToken, perToken, median(warm.map(({ firstMs }) => firstMs)), coldMs,
+    ]);
+    for (const { page: lender } of lenders) await lender.context().close();
+    await page.context().close();
+  }
+  const alone = rows[0]![2];
+  report(
+    ['computed on', 'tokens/s', 'ms per token', 'added per stage, ms', 'first token, ms', 'page opened to first token, ms'],
+    rows.map(([where, rate, ms, first, cold], hops) => [
+      where, [rate, 1], [ms, 2], hops === 0 ? '' : [(ms - alone) / hops, 2], [first, 0], [cold, 0],
+    ]),
+    [
+      `${model.name}, ${model.layers} layers, ${TOKENS} tokens, greedy, CPU; the median of ${ROUNDS} answers. ` +
+        'All tabs run on the same machine.',
+    ],
+  );
+});
