@@ -234,6 +234,47 @@ fn a_model_is_served_by_its_hashes_whole_and_in_part() {
 }
 
 #[test]
+fn a_model_is_served_by_the_hashes_of_its_chunks() {
+    let data = tempfile::tempdir().unwrap();
+    let file = data.path().join("tiny.gguf");
+    let bytes = model::gguf(60, 1);
+    fs::write(&file, &bytes).unwrap();
+    let relay = Relay::start(data.path(), &["--model", &file.to_string_lossy()]);
+    let at = relay.http();
+    let id = relay.json("/api/v1/swarm")["models"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let chunks: Vec<&[u8]> = bytes.chunks(gguf::CHUNK_BYTES as usize).collect();
+    assert!(chunks.len() > 2, "{} chunks", chunks.len());
+    for chunk in &chunks {
+        let hash = hex::encode(Sha256::digest(chunk));
+        let path = format!("/models/{id}/chunks/{hash}");
+        let got = http::get(at, &path);
+        assert_eq!((got.status, got.body.as_slice()), (200, *chunk));
+        assert_eq!(got.header("etag"), format!("\"{hash}\""));
+        assert_eq!(got.header("cache-control"), "public, max-age=31536000, immutable");
+        assert_eq!(got.header("access-control-allow-origin"), "*");
+        assert_eq!(got.header("content-length"), chunk.len().to_string());
+        let known = [("if-none-match", got.header("etag"))];
+        assert_eq!(http::get_with(at, &path, &known).status, 304);
+        let head = http::ask(at, "HEAD", &path, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0));
+    }
+    let real = hex::encode(Sha256::digest(chunks[0]));
+    let other_hash = hex::encode(Sha256::digest(b"another"));
+    for missing in [
+        format!("/models/{id}/chunks/{other_hash}"),
+        format!("/models/{id}/chunks/{}", &real[1..]),
+        format!("/models/{id}/chunks/{real}00"),
+        format!("/models/{id}/chunks/not-a-hash"),
+        format!("/models/{other_hash}/chunks/{real}"),
+    ] {
+        assert_eq!(http::get(at, &missing).status, 404, "{missing}");
+    }
+}
+
+#[test]
 fn a_file_that_changed_under_the_relay_is_not_served_as_the_old_one() {
     let data = tempfile::tempdir().unwrap();
     let file = data.path().join("tiny.gguf");

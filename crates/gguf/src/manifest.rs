@@ -238,6 +238,12 @@ impl Manifest {
         hashes.get(index as usize).copied()
     }
 
+    /// The first chunk with that SHA-256.
+    pub fn chunk_of_sha256(&self, sha256: &[u8; 32]) -> Option<u32> {
+        let hashes = self.core.chunk_sha256.as_chunks::<32>().0;
+        u32::try_from(hashes.iter().position(|hash| hash == sha256)?).ok()
+    }
+
     /// Checks the bytes of a chunk.
     ///
     /// # Errors

@@ -17,7 +17,11 @@ const MORE: u16 = 0x8000;
 
 /// The chunks of one message, each to be sent as one transport message.
 pub fn frames(message: &Message) -> Result<Vec<Vec<u8>>, ProtocolError> {
-    let bytes = message.encode()?;
+    Ok(cut(&message.encode()?))
+}
+
+/// The chunks of a message's bytes.
+pub(crate) fn cut(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut pieces = bytes.chunks(MAX_CHUNK_PAYLOAD_BYTES).peekable();
     let mut frames = Vec::with_capacity(pieces.len());
     while let Some(piece) = pieces.next() {
@@ -27,12 +31,39 @@ pub fn frames(message: &Message) -> Result<Vec<Vec<u8>>, ProtocolError> {
         frame.extend_from_slice(piece);
         frames.push(frame);
     }
-    Ok(frames)
+    frames
 }
 
-/// Puts the messages of one stream together from whatever pieces the transport delivers.
-#[derive(Debug, Default)]
-pub struct Assembler {
+/// Puts the messages of one session stream together from whatever pieces the transport delivers.
+#[derive(Debug)]
+pub struct Assembler(Joiner);
+
+impl Assembler {
+    /// Nothing read yet.
+    pub fn new() -> Assembler {
+        Assembler(Joiner::new(MAX_MESSAGE_BYTES))
+    }
+
+    /// Reads from the front of `bytes` until a message is complete or nothing is left. Call again
+    /// until it answers `None`. After an error the stream is of no more use.
+    pub fn read(&mut self, bytes: &mut &[u8]) -> Result<Option<Message>, ProtocolError> {
+        self.0
+            .read(bytes)?
+            .map(|whole| Message::decode(&whole))
+            .transpose()
+    }
+}
+
+impl Default for Assembler {
+    fn default() -> Assembler {
+        Assembler::new()
+    }
+}
+
+/// Puts the bytes of messages together; what they say is for others to read.
+#[derive(Debug)]
+pub(crate) struct Joiner {
+    max_message_bytes: usize,
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
     /// Payload bytes still to come of the current chunk.
@@ -41,15 +72,21 @@ pub struct Assembler {
     message: Vec<u8>,
 }
 
-impl Assembler {
-    /// Nothing read yet.
-    pub fn new() -> Assembler {
-        Assembler::default()
+impl Joiner {
+    /// Nothing read yet; a message has at most `max_message_bytes`.
+    pub(crate) fn new(max_message_bytes: usize) -> Joiner {
+        Joiner {
+            max_message_bytes,
+            head: [0; HEAD_BYTES],
+            head_bytes: 0,
+            due: 0,
+            more: false,
+            message: Vec::new(),
+        }
     }
 
-    /// Reads from the front of `bytes` until a message is complete or nothing is left. Call again
-    /// until it answers `None`. After an error the stream is of no more use.
-    pub fn read(&mut self, bytes: &mut &[u8]) -> Result<Option<Message>, ProtocolError> {
+    /// As [`Assembler::read`].
+    pub(crate) fn read(&mut self, bytes: &mut &[u8]) -> Result<Option<Vec<u8>>, ProtocolError> {
         while !bytes.is_empty() {
             if self.head_bytes < HEAD_BYTES {
                 self.read_head(bytes)?;
@@ -62,8 +99,7 @@ impl Assembler {
             if self.head_bytes == HEAD_BYTES && self.due == 0 {
                 self.head_bytes = 0;
                 if !self.more {
-                    let message = std::mem::take(&mut self.message);
-                    return Message::decode(&message).map(Some);
+                    return Ok(Some(std::mem::take(&mut self.message)));
                 }
             }
         }
@@ -94,12 +130,12 @@ impl Assembler {
             return Err(ProtocolError::EmptyChunk);
         }
         let whole = self.message.len() + self.due;
-        if whole > MAX_MESSAGE_BYTES {
+        if whole > self.max_message_bytes {
             let what = "bytes in a message";
             return Err(ProtocolError::TooLong {
                 what,
                 is: whole,
-                most: MAX_MESSAGE_BYTES,
+                most: self.max_message_bytes,
             });
         }
         Ok(())

@@ -9,6 +9,7 @@
 //! - A new kind of message is a new protocol name (`/manyhands/session/2`); an unknown one is an
 //!   error, so that nothing is half understood.
 
+mod blob;
 mod bounded;
 mod error;
 mod frame;
@@ -21,6 +22,9 @@ mod receipt;
 mod sampling;
 mod tensor;
 
+pub use blob::{
+    BLOB_PROTOCOL, BlobAssembler, BlobMessage, ChunkHash, MAX_BLOB_BYTES, MAX_BLOB_MESSAGE_BYTES, MAX_SOUGHT,
+};
 pub use bounded::{Blob, List, Text};
 pub use error::ProtocolError;
 pub use frame::{Assembler, MAX_CHUNK_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, frames};

@@ -1,4 +1,4 @@
-//! `/models/{id}`: model files by their hash, whole or in part, and their manifests.
+//! `/models/{id}`: model files by their hash, whole, in part or by chunk, and their manifests.
 //! It does not list models (`api` does) and does not hash what it sends: readers check chunks.
 
 use std::{
@@ -48,8 +48,8 @@ pub async fn file(
         .filter(|_| range_is_ours)
         .and_then(|value| value.to_str().ok());
     let part = match range::parse(asked, model.bytes) {
-        Asked::Everything => None,
-        Asked::Part(part) => Some(part),
+        Asked::Everything => Sent::File,
+        Asked::Part(part) => Sent::Part(part),
         Asked::Beyond => {
             let size = HeaderValue::from_str(&format!("bytes */{}", model.bytes));
             let mut answer = (
@@ -64,6 +64,24 @@ pub async fn file(
         }
     };
     send(&state, &model, part, etag, &method).await
+}
+
+/// GET or HEAD of the chunk with that hash: what any cache on the way can keep for ever.
+pub async fn chunk(
+    State(state): State<Arc<AppState>>,
+    Path((id, hash)): Path<(String, String)>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let model = find(&state, &id)?;
+    let chunk = model
+        .chunk(&hash)
+        .ok_or_else(|| ApiError::not_found("the model has no chunk with that hash"))?;
+    let etag = quoted(&hash.to_ascii_lowercase());
+    if headers.get(header::IF_NONE_MATCH) == Some(&etag) {
+        return Ok((StatusCode::NOT_MODIFIED, cache_headers(etag)).into_response());
+    }
+    send(&state, &model, Sent::Chunk(chunk), etag, &method).await
 }
 
 /// GET of the manifest.
@@ -84,10 +102,20 @@ fn find(state: &AppState, id: &str) -> Result<Arc<Published>, ApiError> {
         .ok_or_else(|| ApiError::not_found("no model has that id"))
 }
 
+/// What of a file is sent.
+enum Sent {
+    /// All of it.
+    File,
+    /// A range that the client named: 206.
+    Part(Range<u64>),
+    /// A chunk, which is a whole of its own: 200.
+    Chunk(Range<u64>),
+}
+
 async fn send(
     state: &AppState,
     model: &Published,
-    part: Option<Range<u64>>,
+    what: Sent,
     etag: HeaderValue,
     method: &Method,
 ) -> Result<Response, ApiError> {
@@ -105,24 +133,25 @@ async fn send(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/octet-stream"),
     );
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let range = part.clone().unwrap_or(0..model.bytes);
+    let ranges = match &what {
+        Sent::Chunk(_) => "none",
+        Sent::File | Sent::Part(_) => "bytes",
+    };
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
+    let (range, status) = match what {
+        Sent::File => (0..model.bytes, StatusCode::OK),
+        Sent::Chunk(range) => (range, StatusCode::OK),
+        Sent::Part(range) => {
+            let (first, last) = (range.start, range.end.saturating_sub(1));
+            let text = format!("bytes {first}-{last}/{}", model.bytes);
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                headers.insert(header::CONTENT_RANGE, value);
+            }
+            (range, StatusCode::PARTIAL_CONTENT)
+        }
+    };
     let length = range.end.saturating_sub(range.start);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    let status = if part.is_some() {
-        let text = format!(
-            "bytes {}-{}/{}",
-            range.start,
-            range.end.saturating_sub(1),
-            model.bytes
-        );
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.insert(header::CONTENT_RANGE, value);
-        }
-        StatusCode::PARTIAL_CONTENT
-    } else {
-        StatusCode::OK
-    };
     if *method == Method::HEAD {
         return Ok((status, headers).into_response());
     }

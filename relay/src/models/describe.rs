@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, BufReader, Read},
+    ops::Range,
     path::{Path, PathBuf},
     time::UNIX_EPOCH,
 };
@@ -40,6 +41,8 @@ pub struct Published {
     pub path: PathBuf,
     /// The manifest as it is sent.
     pub manifest: Bytes,
+    /// The manifest as it is read.
+    parts: Manifest,
 }
 
 impl Published {
@@ -80,8 +83,16 @@ impl Published {
             sha256: hex::encode(manifest.sha256()),
             license: about.license.clone(),
             manifest: shared(manifest.encode()),
+            parts: manifest,
             path,
         })
+    }
+
+    /// The bytes in the file of the chunk with that SHA-256, in lower-case hex.
+    pub fn chunk(&self, sha256: &str) -> Option<Range<u64>> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(sha256, &mut hash).ok()?;
+        self.parts.chunk_range(self.parts.chunk_of_sha256(&hash)?)
     }
 }
 
