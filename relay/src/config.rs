@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::{Deserialize, Serialize};
 
 pub use self::values::{LimitArg, MetricsAddr, Port};
@@ -194,6 +194,8 @@ pub enum ConfigError {
     NoDataFolder,
     #[error("log-filter `{0}`: {1}")]
     LogFilter(String, String),
+    #[error("relay `{0}` does not end in /p2p/ID: without it nobody would know who answers there")]
+    Relay(Multiaddr),
     #[error("ice server `{0}` is not a stun:, turn: or turns: URL")]
     IceServer(String),
 }
@@ -303,6 +305,10 @@ impl Settings {
         }
         if let Some(url) = self.ice_server.iter().find(|url| !is_ice_url(url)) {
             return Err(ConfigError::IceServer(url.clone()));
+        }
+        let ends_in_peer = |addr: &&Multiaddr| matches!(addr.iter().last(), Some(Protocol::P2p(_)));
+        if let Some(addr) = self.relay.iter().find(|addr| !ends_in_peer(addr)) {
+            return Err(ConfigError::Relay(addr.clone()));
         }
         Ok(Config {
             listen: self

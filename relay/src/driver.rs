@@ -12,7 +12,7 @@ use libp2p::{
     Multiaddr, PeerId, Swarm, connection_limits,
     core::transport::ListenerId,
     gossipsub::{self, MessageAcceptance, TopicHash},
-    kad, memory_connection_limits,
+    identify, memory_connection_limits,
     multiaddr::Protocol,
     ping, relay,
     swarm::{ConnectionDenied, ListenError, SwarmEvent},
@@ -77,6 +77,7 @@ impl Driver {
             .map_err(|error| DriverError::Subscribe(error.to_string()))?;
         let relays: HashMap<PeerId, Multiaddr> = relays.iter().filter_map(split_peer).collect();
         for peer in relays.keys() {
+            swarm.behaviour_mut().ties.add(*peer);
             swarm.behaviour_mut().gossip.add_explicit_peer(peer);
         }
         Ok(Driver {
@@ -227,6 +228,7 @@ impl Driver {
             } => {
                 metrics.connections_open.dec();
                 if num_established == 0 {
+                    self.shared.forget_relay(&peer_id);
                     // Its circuit address died with the connection.
                     let mut board = self.shared.board();
                     board.forget(&peer_id.to_string());
@@ -250,9 +252,11 @@ impl Driver {
                     .report_message_validation_result(&message_id, &propagation_source, verdict);
             }
             SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => self.count_relay(event),
-            SwarmEvent::Behaviour(BehaviourEvent::Kad(kad::Event::InboundRequest { request })) => {
-                self.keep(request);
-            }
+            SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+                peer_id,
+                info,
+                ..
+            })) if self.relays.contains_key(&peer_id) => self.meet(peer_id, info.listen_addrs),
             // A peer that vanished without a word would hold its places for hours.
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
                 connection,
@@ -293,28 +297,14 @@ impl Driver {
         verdict
     }
 
-    /// Providers may announce themselves; the DHT checks that they speak for themselves. Values
-    /// are refused: no record type has a validator here.
-    fn keep(&mut self, request: kad::InboundRequest) {
-        match request {
-            kad::InboundRequest::AddProvider { record: Some(record) } => {
-                use kad::store::RecordStore;
-                if self
-                    .swarm
-                    .behaviour_mut()
-                    .kad
-                    .store_mut()
-                    .add_provider(record)
-                    .is_err()
-                {
-                    self.shared.metrics.deny("max_provider_records");
-                }
-            }
-            kad::InboundRequest::PutRecord { .. } => {
-                self.shared.metrics.records_refused.inc();
-            }
-            _ => {}
+    /// Another relay of the network says where it is: for browsers that ask us, and for the DHT.
+    fn meet(&mut self, relay: PeerId, addrs: Vec<Multiaddr>) {
+        let addrs: Vec<Multiaddr> = addrs.into_iter().take(MAX_ADVERTISED).collect();
+        for addr in &addrs {
+            self.swarm.behaviour_mut().kad.add_address(&relay, addr.clone());
         }
+        tracing::info!(relay = %short(&relay), "another relay of the network is here");
+        self.shared.meet_relay(relay, addrs);
     }
 
     fn count_relay(&self, event: relay::Event) {

@@ -79,6 +79,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/{*rest}", get(api::unknown))
         .route("/models/{id}", get(model_files::file))
         .route("/models/{id}/manifest", get(model_files::manifest))
+        .route("/models/{id}/chunks/{hash}", get(model_files::chunk))
         .fallback(app_or_websocket)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(state.clone(), every_answer))
@@ -146,7 +147,13 @@ async fn every_answer(State(state): State<Arc<AppState>>, request: Request, next
     } else {
         next.run(request).await
     };
-    state.headers.apply(audience, answer.headers_mut());
+    let others = state.shared.relays();
+    if others.is_empty() {
+        state.headers.apply(audience, answer.headers_mut());
+    } else {
+        let headers = state.headers.with_others(others.values().flatten());
+        headers.apply(audience, answer.headers_mut());
+    }
     state.shared.metrics.http_answer(answer.status().as_u16());
     tracing::debug!(%method, path, status = answer.status().as_u16(), "http");
     answer

@@ -93,6 +93,12 @@ limits! {
     gossip_per_peer_per_s: 10, 100000;
     /// Offers kept for `/api/v1/peers`.
     max_offers: 4096, 65536;
+    /// Entries that the DHT keeps here: each costs a signature to forge and lives 72 hours at most.
+    max_records: 16384, 65536;
+    /// Entries of one owner: an index, and a few registries of 64 pages.
+    max_records_per_owner: 256, 65536;
+    /// Bytes of all entries together.
+    max_record_bytes: 67108864, 268435456;
     /// HTTP connections open at once; a WebSocket counts as a libp2p connection from its upgrade on.
     max_http_connections: 8192, 65536;
     /// Time that a client has for sending the head of a request (slow-loris).

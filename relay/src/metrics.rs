@@ -51,8 +51,10 @@ pub struct Metrics {
     pub offers: Gauge,
     /// Gossip messages, by what became of them.
     pub gossip: Family<Reason, Counter>,
-    /// DHT records refused.
-    pub records_refused: Counter,
+    /// DHT entries kept now.
+    pub records: Gauge,
+    /// DHT entries refused, by what was wrong with them.
+    pub records_refused: Family<Reason, Counter>,
     /// STUN binding requests answered.
     pub stun_answers: Counter,
     /// HTTP connections open now.
@@ -81,7 +83,8 @@ impl Metrics {
             denials: Family::default(),
             offers: Gauge::default(),
             gossip: Family::default(),
-            records_refused: Counter::default(),
+            records: Gauge::default(),
+            records_refused: Family::default(),
             stun_answers: Counter::default(),
             http_connections_open: Gauge::default(),
             model_bytes: Counter::default(),
@@ -128,9 +131,10 @@ impl Metrics {
             "gossip messages, by verdict",
             metrics.gossip.clone(),
         );
+        r.register("records", "DHT entries kept now", metrics.records.clone());
         r.register(
             "records_refused",
-            "DHT records refused",
+            "DHT entries refused, by reason",
             metrics.records_refused.clone(),
         );
         r.register(

@@ -7,6 +7,8 @@ pub mod behaviour;
 pub mod gate;
 pub mod http_ws;
 pub mod meter;
+pub mod records;
+pub mod ties;
 pub mod ws_stream;
 
 use std::time::Duration;
@@ -21,14 +23,13 @@ use libp2p::{
     identity::Keypair,
     noise, swarm, tcp, yamux,
 };
-use prometheus_client::metrics::counter::Counter;
 
 use self::{
     behaviour::{Behaviour, BehaviourError},
     http_ws::{HttpWs, WsDoor},
     meter::Metered,
 };
-use crate::limits::Limits;
+use crate::{limits::Limits, metrics::Metrics};
 
 /// The swarm could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +43,8 @@ pub enum NetError {
 /// The relay's swarm and the door through which the web server hands it sockets. It listens on
 /// nothing yet.
 ///
-/// `webrtc` is the certificate of `/webrtc-direct`, where that is enabled. Every byte that a
-/// circuit carries is added to `circuit_bytes`.
+/// `webrtc` is the certificate of `/webrtc-direct`, where that is enabled. What circuits carry
+/// and what the DHT keeps and refuses is counted in `metrics`.
 ///
 /// # Errors
 /// When the key cannot sign or the settings contradict each other.
@@ -51,27 +52,27 @@ pub fn build(
     key: &Keypair,
     limits: &Limits,
     webrtc: Option<libp2p_webrtc::tokio::Certificate>,
-    circuit_bytes: &Counter,
+    metrics: &Metrics,
 ) -> Result<(Swarm<Behaviour>, WsDoor), NetError> {
     let (http_ws, door) = HttpWs::new();
     let mut mux = yamux::Config::default();
     mux.set_max_num_streams(usize::try_from(limits.max_streams_per_connection).unwrap_or(usize::MAX));
 
-    let counter = circuit_bytes.clone();
+    let counter = metrics.circuit_bytes.clone();
     let ws = http_ws
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(key)?)
         .multiplex(mux.clone())
         .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(Metered::new(muxer, counter))));
 
-    let counter = circuit_bytes.clone();
+    let counter = metrics.circuit_bytes.clone();
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1)
         .authenticate(noise::Config::new(key)?)
         .multiplex(mux)
         .map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(Metered::new(muxer, counter))));
 
-    let counter = circuit_bytes.clone();
+    let counter = metrics.circuit_bytes.clone();
     let webrtc = match webrtc {
         None => OptionalTransport::none(),
         Some(certificate) => OptionalTransport::some(
@@ -89,7 +90,7 @@ pub fn build(
 
     let swarm = Swarm::new(
         transport,
-        Behaviour::new(key, limits)?,
+        Behaviour::new(key, limits, metrics)?,
         key.public().to_peer_id(),
         swarm::Config::with_tokio_executor()
             .with_idle_connection_timeout(Duration::from_secs(limits.idle_connection_s))

@@ -122,7 +122,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         metrics.clone(),
         Board::new(swarm_state.id_bytes, config.limits.max_offers),
     ));
-    let (swarm, door) = net::build(&key, &config.limits, certificate, &metrics.circuit_bytes)?;
+    let (swarm, door) = net::build(&key, &config.limits, certificate, &metrics)?;
     let mut driver = Driver::new(
         swarm,
         shared.clone(),

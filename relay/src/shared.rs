@@ -1,13 +1,16 @@
 //! What the web server and the swarm's driver both see: counters, the board of offers, the
-//! addresses, and whether visitors are welcome.
+//! addresses, the other relays, and whether visitors are welcome.
 //! It decides nothing.
 
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError, RwLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, PeerId};
 
 use crate::{metrics::Metrics, offers::Board};
 
@@ -16,6 +19,7 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     board: Mutex<Board>,
     addrs: RwLock<Vec<Multiaddr>>,
+    relays: RwLock<Arc<BTreeMap<PeerId, Vec<Multiaddr>>>>,
     ready: AtomicBool,
 }
 
@@ -26,6 +30,7 @@ impl Shared {
             metrics,
             board: Mutex::new(board),
             addrs: RwLock::new(Vec::new()),
+            relays: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -43,6 +48,26 @@ impl Shared {
     /// Replaces them.
     pub fn set_addrs(&self, addrs: Vec<Multiaddr>) {
         *self.addrs.write().unwrap_or_else(PoisonError::into_inner) = addrs;
+    }
+
+    /// The other relays of the network that are connected now, and where they say they are. There
+    /// are no more than the settings name.
+    pub fn relays(&self) -> Arc<BTreeMap<PeerId, Vec<Multiaddr>>> {
+        self.relays.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that one of them is here.
+    pub fn meet_relay(&self, relay: PeerId, addrs: Vec<Multiaddr>) {
+        let mut relays = self.relays.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut relays).insert(relay, addrs);
+    }
+
+    /// Notes that it is gone.
+    pub fn forget_relay(&self, relay: &PeerId) {
+        let mut relays = self.relays.write().unwrap_or_else(PoisonError::into_inner);
+        if relays.contains_key(relay) {
+            Arc::make_mut(&mut relays).remove(relay);
+        }
     }
 
     /// Whether everything listens and nothing is draining.

@@ -335,7 +335,7 @@ async fn a_record_that_nobody_vouches_for_is_not_kept() {
         kad.put_record(record, kad::Quorum::One).unwrap();
     });
     relay.until("the refusal counts", |relay| {
-        relay.metric("manyhands_records_refused_total") == 1
+        relay.metric("manyhands_records_refused_total{reason=\"other_key\"}") == 1
     });
     let mut other = Peer::new();
     other.connect(&ws(&relay)).await;

@@ -11,14 +11,17 @@
 
 mod apply;
 mod caveats;
+mod entry;
 pub mod fork;
 mod membership;
 pub mod policy;
+pub mod published;
 mod queue;
 mod record;
 mod refusal;
 mod registry;
 mod role;
+mod search;
 mod state;
 
 #[cfg(test)]
@@ -31,6 +34,10 @@ mod scenarios;
 mod testing;
 
 pub use caveats::{Caveats, MAX_KINDS, MAX_SUBGRANTS, WorkKind};
+pub use entry::{
+    Entry, EntryRefusal, MAX_ENTRY_BYTES, MAX_ENTRY_LIFE, MAX_ENTRY_NAME_BYTES, MAX_ENTRY_PAYLOAD_BYTES,
+    Vetted, entry_bytes, entry_key, vet,
+};
 pub use membership::{MAX_SWARMS, Memberships};
 pub use queue::{FairQueue, MAX_QUEUED, Queued};
 pub use record::{
@@ -39,4 +46,5 @@ pub use record::{
 pub use refusal::Refusal;
 pub use registry::{Head, MAX_FORKS, MAX_RECORDS, Outcome, Registry, Standing};
 pub use role::Role;
+pub use search::{Found, Search};
 pub use state::{MAX_BLOCKED, MAX_CHILDREN, MAX_MEMBERS, Member, State, Tenure};

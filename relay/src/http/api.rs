@@ -12,6 +12,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 
 use super::{AppState, error::ApiError};
@@ -89,6 +90,7 @@ fn swarm_json(state: &AppState) -> Value {
     json!({
         "swarm": swarm_name(state),
         "relay": relay(state),
+        "relays": relays(state),
         "ice_servers": ice_servers,
         "models": models,
         "time": unix_ms(),
@@ -102,13 +104,19 @@ pub(super) fn swarm_name(state: &AppState) -> Value {
 
 /// `{"peer_id","multiaddrs"}`.
 pub(super) fn relay(state: &AppState) -> Value {
-    let multiaddrs: Vec<String> = state
-        .shared
-        .addrs()
-        .iter()
-        .map(|addr| format!("{addr}/p2p/{}", state.peer_id))
-        .collect();
-    json!({ "peer_id": state.peer_id.to_string(), "multiaddrs": multiaddrs })
+    located(&state.peer_id, &state.shared.addrs())
+}
+
+/// The other relays of the network, in the same form: where to turn when this one is gone.
+fn relays(state: &AppState) -> Value {
+    let others = state.shared.relays();
+    others.iter().map(|(peer, addrs)| located(peer, addrs)).collect()
+}
+
+fn located(peer: &PeerId, addrs: &[Multiaddr]) -> Value {
+    let with_peer = |addr: &Multiaddr| format!("{addr}/p2p/{peer}");
+    let multiaddrs: Vec<String> = addrs.iter().map(with_peer).collect();
+    json!({ "peer_id": peer.to_string(), "multiaddrs": multiaddrs })
 }
 
 /// Milliseconds since 1970: clients compare it with their own clock.

@@ -38,6 +38,7 @@ impl Audience {
 /// The headers, ready to be copied into answers.
 #[derive(Debug, Clone)]
 pub struct SecurityHeaders {
+    addrs: Vec<Multiaddr>,
     app_csp: HeaderValue,
     frame_csp: HeaderValue,
     hsts: bool,
@@ -50,8 +51,15 @@ impl SecurityHeaders {
         SecurityHeaders {
             app_csp: csp(addrs, "'none'"),
             frame_csp: csp(addrs, "*"),
+            addrs: addrs.to_vec(),
             hsts,
         }
+    }
+
+    /// The same for a relay whose pages may also connect to these other relays.
+    pub fn with_others<'a>(&self, others: impl Iterator<Item = &'a Multiaddr>) -> Self {
+        let addrs: Vec<Multiaddr> = self.addrs.iter().cloned().chain(others.cloned()).collect();
+        SecurityHeaders::new(&addrs, self.hsts)
     }
 
     /// Adds the headers for `audience`; a header that the answer already has is kept.

@@ -8,13 +8,12 @@ use libp2p::{
     gossipsub::{self, IdentTopic, MessageAuthenticity, ValidationMode},
     identify,
     identity::Keypair,
-    kad::{self, store::MemoryStore},
-    memory_connection_limits, ping, relay,
+    kad, memory_connection_limits, ping, relay,
     swarm::{NetworkBehaviour, StreamProtocol},
 };
 
-use super::gate::Gate;
-use crate::limits::Limits;
+use super::{gate::Gate, records::Records, ties::Ties};
+use crate::{limits::Limits, metrics::Metrics};
 
 /// The DHT's protocol name (contract, "Wire").
 pub const KAD_PROTOCOL: StreamProtocol = StreamProtocol::new("/manyhands/kad/1");
@@ -35,8 +34,9 @@ pub struct Behaviour {
     pub identify: identify::Behaviour,
     pub ping: ping::Behaviour,
     pub relay: relay::Behaviour,
-    pub kad: kad::Behaviour<MemoryStore>,
+    pub kad: kad::Behaviour<Records>,
     pub gossip: gossipsub::Behaviour,
+    pub ties: Ties,
 }
 
 impl Behaviour {
@@ -44,7 +44,7 @@ impl Behaviour {
     ///
     /// # Errors
     /// When gossipsub refuses its settings, which is a mistake in this file.
-    pub fn new(key: &Keypair, limits: &Limits) -> Result<Self, BehaviourError> {
+    pub fn new(key: &Keypair, limits: &Limits, metrics: &Metrics) -> Result<Self, BehaviourError> {
         let peer_id = key.public().to_peer_id();
         Ok(Behaviour {
             gate: Gate::new(limits),
@@ -64,8 +64,9 @@ impl Behaviour {
             ),
             ping: ping::Behaviour::default(),
             relay: relay::Behaviour::new(peer_id, relay_config(limits)),
-            kad: kad_behaviour(peer_id),
+            kad: kad_behaviour(peer_id, limits, metrics),
             gossip: gossip_behaviour(key, limits)?,
+            ties: Ties::default(),
         })
     }
 }
@@ -109,11 +110,11 @@ fn relay_config(limits: &Limits) -> relay::Config {
     .circuit_src_per_ip(circuit_ip, circuit_ip_every)
 }
 
-fn kad_behaviour(peer_id: libp2p::PeerId) -> kad::Behaviour<MemoryStore> {
+fn kad_behaviour(peer_id: libp2p::PeerId, limits: &Limits, metrics: &Metrics) -> kad::Behaviour<Records> {
     let mut config = kad::Config::new(KAD_PROTOCOL);
-    // Nothing enters the store unless `driver` has verified it.
-    config.set_record_filtering(kad::StoreInserts::FilterBoth);
-    let mut kad = kad::Behaviour::with_config(peer_id, MemoryStore::new(peer_id), config);
+    // The store checks for itself, so that whoever sends something unsound hears that it was refused.
+    config.set_record_filtering(kad::StoreInserts::Unfiltered);
+    let mut kad = kad::Behaviour::with_config(peer_id, Records::new(peer_id, limits, metrics), config);
     kad.set_mode(Some(kad::Mode::Server));
     kad
 }
