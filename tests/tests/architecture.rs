@@ -34,7 +34,7 @@ const WORLD: [&str; 11] = [
 /// so the cryptography seems to draw random numbers in a browser.)
 const CHANCE: [&str; 4] = ["rand", "getrandom", "wasm-bindgen", "js-sys"];
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     Rule {
         name: "identity",
         ours: &[],
@@ -74,6 +74,11 @@ const RULES: [Rule; 17] = [
         name: "engine",
         ours: &["kernels", "gguf"],
         never: &["tokio", "libp2p", "leptos"],
+    },
+    Rule {
+        name: "train",
+        ours: &["engine", "gguf"],
+        never: &["tokio", "libp2p", "leptos", "wgpu"],
     },
     Rule {
         name: "webrtc-p2p",

@@ -1,0 +1,246 @@
+//! The words of the trade: layer, shard, relay, swarm and their neighbours.
+//! Does not explain how to use them.
+
+use super::Fact;
+
+pub(super) const FACTS: &[Fact] = &[
+    Fact {
+        name: "layer",
+        terms: &[
+            "a layer",
+            "a layer",
+            "layers",
+            "layers",
+            "a layer of a model",
+            "the layers",
+            "the layers of a model",
+            "model layers",
+            "a transformer layer",
+            "the word layer",
+            "the term layer",
+            "layer",
+        ],
+        deeds: &[],
+        questions: &[
+            "what {does a layer do|do layers do|are layers for|is in a layer|are layers made of}",
+            "why {do|does} {models|a model} have layers",
+        ],
+        answers: &[
+            "A layer is one step of a model's computation. A model is a stack of layers: each takes hidden states, changes them and hands them to the next.",
+        ],
+    },
+    Fact {
+        name: "shard",
+        terms: &[
+            "a shard",
+            "a shard",
+            "shards",
+            "shards",
+            "a model shard",
+            "the shards",
+            "a shard of a model",
+            "the word shard",
+            "the term shard",
+            "sharding",
+            "shard",
+        ],
+        deeds: &[],
+        questions: &[
+            "what {does a shard do|is in a shard|is a shard made of|are shards for}",
+            "is a shard {a part of a model|a piece of a model|the same as a layer}",
+            "how {is|are} {a model|models} {split|cut|divided|sharded}",
+        ],
+        answers: &[
+            "A shard is a part of a model: a range of consecutive layers that one device holds and computes.",
+        ],
+    },
+    Fact {
+        name: "relay",
+        terms: &[
+            "a relay",
+            "a relay",
+            "the relay",
+            "the relay",
+            "relays",
+            "the relay server",
+            "the word relay",
+            "the term relay",
+            "the server",
+            "relay",
+        ],
+        deeds: &[],
+        questions: &[
+            "what does {the|a} {relay|server|relay server} do",
+            "what is {the|a} relay for",
+            "why {is there a relay|do you need a relay|does it need a relay|is a relay needed|do we need a server}",
+            "do i need a relay",
+            "what is the {job|task|role|purpose} of the {relay|server}",
+            "is there a {server|central server}",
+        ],
+        answers: &[
+            "The relay is a small server. It serves the page and the models and introduces browsers to each other; it never sees what they compute.",
+        ],
+    },
+    Fact {
+        name: "swarm",
+        terms: &[
+            "a swarm",
+            "a swarm",
+            "the swarm",
+            "the swarm",
+            "swarms",
+            "the word swarm",
+            "the term swarm",
+            "a swarm of tabs",
+            "swarm",
+        ],
+        deeds: &[],
+        questions: &[
+            "what does {the|a} swarm do",
+            "who is {in the swarm|part of the swarm|the swarm}",
+            "why is it called a swarm",
+            "who {makes up|forms} {a|the} swarm",
+        ],
+        answers: &[
+            "A swarm is all the devices that run a model together: the people who lend layers and the people who ask, introduced by one relay.",
+        ],
+    },
+    Fact {
+        name: "token",
+        terms: &[
+            "a token",
+            "a token",
+            "tokens",
+            "tokens",
+            "the word token",
+            "the term token",
+            "a token in a language model",
+            "tokens per second",
+            "token",
+        ],
+        deeds: &[],
+        questions: &[
+            "how long is a token",
+            "what does a model do with tokens",
+            "is a token a word",
+        ],
+        answers: &[
+            "A token is a piece of text, a word or a part of one. A model reads tokens and writes one token at a time.",
+        ],
+    },
+    Fact {
+        name: "model",
+        terms: &[
+            "a model",
+            "a model",
+            "a language model",
+            "language models",
+            "an open model",
+            "open models",
+            "models",
+            "the word model",
+            "an llm",
+            "a large language model",
+        ],
+        deeds: &[],
+        questions: &[
+            "how does a {model|language model} work",
+            "what does a {model|language model} do",
+            "what do you mean by model",
+        ],
+        answers: &[
+            "A language model is a large table of numbers that foretells the next piece of text. It is a stack of layers; an open model may be used by everybody.",
+        ],
+    },
+    Fact {
+        name: "gguf",
+        terms: &[
+            "GGUF",
+            "gguf",
+            "a gguf",
+            "a gguf file",
+            "the gguf format",
+            "a model file",
+            "gguf files",
+        ],
+        deeds: &[],
+        questions: &[
+            "what {format|file format|kind of file|file type} {do models have|are the models in|do you use|is used for models}",
+            "what is in a {gguf|gguf file|model file}",
+            "{which|what} files {do you use|does Manyhands use|hold the models}",
+        ],
+        answers: &[
+            "GGUF is the file format of the models: one file with the weights, the vocabulary and the chat template. A tab fetches only the bytes of its own layers.",
+        ],
+    },
+    Fact {
+        name: "peer",
+        terms: &[
+            "a peer",
+            "peers",
+            "a node",
+            "nodes",
+            "the peers",
+            "the word peer",
+            "a peer id",
+            "peer",
+        ],
+        deeds: &[],
+        questions: &[
+            "what does a {peer|node} do",
+            "is {my tab|a tab|my browser} a {node|peer}",
+            "who are {my|the|these} peers",
+        ],
+        answers: &[
+            "A peer is one participant of the swarm: a browser tab with a key of its own, which can ask, lend layers, or both.",
+        ],
+    },
+    Fact {
+        name: "webrtc",
+        terms: &[
+            "WebRTC",
+            "webrtc",
+            "libp2p",
+            "p2p",
+            "peer to peer",
+            "the word webrtc",
+            "the connection between tabs",
+        ],
+        deeds: &[],
+        questions: &[
+            "how do {tabs|browsers|devices|peers|the tabs|two tabs} {talk|talk to each other|connect|find each other|communicate|speak|reach each other}",
+            "how are the {tabs|devices|browsers} {connected|linked}",
+            "do you use {webrtc|libp2p|websockets}",
+            "what {protocol|network|connection} {do you use|is used|does <app> use}",
+            "is <app> {peer to peer|p2p|decentralised|decentralized|distributed}",
+        ],
+        answers: &[
+            "Tabs talk to each other directly over WebRTC, with the libp2p protocols. The relay only introduces them.",
+        ],
+    },
+    Fact {
+        name: "stranger",
+        terms: &[
+            "the modes",
+            "the mode",
+            "auto mode",
+            "the mode switch",
+            "my devices",
+            "the choices auto, this device, my devices and strangers",
+            "strangers mode",
+            "the difference between this device and strangers",
+        ],
+        deeds: &[
+            "{choose|decide|set|change|select|pick} {where the answer is computed|the mode|where it runs|where it is computed|who computes}",
+        ],
+        questions: &[
+            "which modes {are there|do you have|exist|can i choose}",
+            "what {modes|choices|options} {are there|do i have|exist}",
+            "what does {auto|my devices|strangers|this device} mean",
+            "where {is|will|can} {the|my|an} <answer> {computed|be computed|calculated|made|run}",
+        ],
+        answers: &[
+            "You choose where an answer is computed: on this device, on my devices, or on strangers' devices. Auto takes this device if the model fits it, otherwise strangers.",
+        ],
+    },
+];
