@@ -3,6 +3,7 @@
 
 mod adamw;
 mod bpe;
+pub mod card;
 mod checkpoint;
 pub mod corpus;
 pub mod curve;

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use train::card;
 use train::corpus::{Corpus, Dialogues};
 use train::evaluate::{Guide, Questions};
 use train::{
@@ -26,7 +27,7 @@ struct Cli {
 enum Command {
     /// Learns, from the beginning or from where the checkpoint is.
     Learn(Learn),
-    /// Writes a checkpoint as a GGUF file.
+    /// Writes a checkpoint as a GGUF file, and beside it the card with what each precision got right.
     Export {
         /// The checkpoint.
         #[arg(long)]
@@ -136,7 +137,7 @@ struct Learn {
     keep_every: u64,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Bits {
     /// 32 bits.
     F32,
@@ -172,12 +173,7 @@ fn main() -> anyhow::Result<()> {
             checkpoint,
             out,
             precision,
-        } => {
-            let file = file(&Checkpoint::load(&checkpoint)?, precision)?;
-            train::save(&file, &out)?;
-            println!("{}: {} bytes", out.display(), std::fs::metadata(&out)?.len());
-            Ok(())
-        }
+        } => export(&Checkpoint::load(&checkpoint)?, &out, precision),
         Command::Evaluate {
             model,
             checkpoint,
@@ -186,7 +182,7 @@ fn main() -> anyhow::Result<()> {
         } => {
             let bytes = match (model, checkpoint) {
                 (Some(model), None) => std::fs::read(&model).with_context(|| model.display().to_string())?,
-                (None, Some(checkpoint)) => file(&Checkpoint::load(&checkpoint)?, precision)?.to_bytes(),
+                (None, Some(checkpoint)) => file(&Checkpoint::load(&checkpoint)?, precision, "")?.to_bytes(),
                 _ => bail!("give either --model or --checkpoint"),
             };
             let marks = Questions::kept().ask(&mut Guide::load(&bytes)?)?;
@@ -367,13 +363,42 @@ fn corpus(seed: u64) -> Corpus {
     Corpus::new(Questions::kept().kept_back(), seed)
 }
 
-fn file(checkpoint: &Checkpoint, precision: Bits) -> anyhow::Result<gguf::write::Writer> {
+fn export(checkpoint: &Checkpoint, out: &Path, precision: Bits) -> anyhow::Result<()> {
+    let mut marks = Vec::new();
+    for bits in [Bits::Q8, Bits::F16, Bits::F32] {
+        let bytes = file(checkpoint, bits, "")?.to_bytes();
+        let found = Questions::kept().ask(&mut Guide::load(&bytes)?)?;
+        let name = bits
+            .to_possible_value()
+            .map(|value| value.get_name().to_uppercase());
+        println!(
+            "{}: {}",
+            name.clone().unwrap_or_default(),
+            serde_json::to_string(&found)?
+        );
+        marks.push((bits, name.unwrap_or_default(), found));
+    }
+    marks.sort_by_key(|(bits, ..)| *bits != precision);
+    let description = card::description(&checkpoint.state, &marks[0].2);
+    if let Some(folder) = out.parent() {
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    }
+    train::save(&file(checkpoint, precision, &description)?, out)?;
+    let mut rows = Vec::new();
+    for (bits, name, found) in &marks {
+        let bytes = file(checkpoint, *bits, &description)?.to_bytes().len() as u64;
+        rows.push((name.as_str(), bytes, found.clone()));
+    }
+    std::fs::write(out.with_extension("md"), card::markdown(&checkpoint.state, &rows))?;
+    println!("{}: {} bytes", out.display(), std::fs::metadata(out)?.len());
+    Ok(())
+}
+
+fn file(checkpoint: &Checkpoint, precision: Bits, description: &str) -> anyhow::Result<gguf::write::Writer> {
     let about = About {
         name: "Manyhands Welcome".into(),
         license: "MIT OR Apache-2.0".into(),
-        description: "A small guide to Manyhands, trained from scratch by its own repository. It knows only \
-                      Manyhands and is not an assistant."
-            .into(),
+        description: description.into(),
     };
     Ok(train::gguf(
         &checkpoint.model()?,

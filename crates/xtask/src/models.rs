@@ -1,4 +1,4 @@
-//! The models that are used where nobody named one: those beside the repository.
+//! The models of tests and measurements: those beside the repository.
 //! It does not read them; the relay and the engine do.
 
 use std::env;

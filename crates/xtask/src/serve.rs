@@ -7,19 +7,16 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::command::Cmd;
 use crate::context::Context;
 use crate::web::{self, Profile};
-use crate::{announce, models, relay, setup};
+use crate::{announce, relay, setup};
 
 /// What every address of this machine listens on, with a certificate of its own.
 const LAN: [&str; 4] = ["--listen", "0.0.0.0:8787", "--tls", "self-signed"];
-
-/// What is served where nobody chose: small enough for any device.
-const FALLBACK_MODEL: &str = "stories260K-q8_0.gguf";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -54,22 +51,6 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
     if options.lan {
         relay.args(LAN);
     }
-    if !names_a_model(&options.relay)
-        && context
-            .command(&program)
-            .args(["model", "list"])
-            .output()?
-            .is_empty()
-    {
-        let Some(model) = models::shared(context, FALLBACK_MODEL) else {
-            bail!("the relay has no model: add `-- --model FILE.gguf` to this command");
-        };
-        println!(
-            "serve: no model in the data folder and none named: serving {}",
-            model.display()
-        );
-        relay.arg("--model").arg(model);
-    }
     relay.args(&options.relay);
     let invite = if options.lan {
         invite_command(&program, &options.relay)
@@ -82,15 +63,6 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
     } else {
         replace(&mut relay)
     }
-}
-
-fn names_a_model(options: &[String]) -> bool {
-    env::var_os("MANYHANDS_RELAY_MODEL").is_some()
-        || options.iter().any(|option| {
-            ["--model", "--config", "--data"]
-                .iter()
-                .any(|name| option.starts_with(name))
-        })
 }
 
 /// What the relay prints goes through this program once more, which adds plain words and the QR code. The relay

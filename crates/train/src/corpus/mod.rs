@@ -50,6 +50,13 @@ const MEANINGS: &[&str] = &[
     "i {read|saw|heard} {about|of} TERM{, what is that| and wonder what it is|}",
     "how would you {explain|describe|define} TERM{ to a child| to a friend| to me|}",
     "what {exactly|actually|really} {is|are} TERM",
+    "could you {explain|define|describe} {what |}TERM{ to a beginner| for beginners| simply| to my mother| is|}",
+    "what {kind|sort} of thing {is|are} TERM",
+    "what do people {mean by|call} TERM",
+    "what's meant by TERM",
+    "what is TERM {exactly|all about|again}",
+    "{so|tell me|please tell me|please explain}{,|} what {is|are} TERM",
+    "is there {a definition|an explanation} of TERM",
 ];
 
 /// Ways to ask how something is done.
@@ -71,6 +78,13 @@ const WAYS: &[&str] = &[
     "i {do not|don't} know how to DEED",
     "DEED",
     "let me DEED",
+    "how {would|should|must|might} i DEED",
+    "where {would|should|must} i go to DEED",
+    "i'd {love|like|be glad} to DEED{, how| how do i do that|, what do i do|}",
+    "what {is needed|does it take|do i need} to DEED",
+    "in what way {can|do} i DEED",
+    "tell me{,|} how {do|can} i DEED",
+    "{would|could} you tell me how to DEED",
 ];
 
 /// The dialogues, without those that are kept back.
@@ -132,7 +146,7 @@ fn ask(fact: &Fact, random: &mut SplitMix) -> String {
     let kinds = [
         (fact.terms.len().min(4) * 2) as u64,
         (fact.deeds.len().min(4) * 2) as u64,
-        fact.questions.len().min(9) as u64,
+        fact.questions.len().min(12) as u64,
     ];
     let at = random.below(kinds.iter().sum());
     if at < kinds[0] {

@@ -29,6 +29,8 @@ pub(super) const FACTS: &[Fact] = &[
             "what does {a|my|the} key do",
             "how {am i|are people|are users} {identified|known|recognised}",
             "who am i{ here| in the swarm|}",
+            "what is the {purpose|point|use|meaning} of {a|my|the} key",
+            "tell me {what|about} {my|a|the} key{ is|}",
         ],
         answers: &[
             "A key is a key pair that your browser makes. It is who you are in the swarm: no account, no server.",
@@ -50,6 +52,8 @@ pub(super) const FACTS: &[Fact] = &[
             "who {has|can see|knows|holds} my {key|private key}",
             "does my {private key|key} leave {my|the} {browser|device}",
             "how safe {is my key|are keys}",
+            "in {which|what} place is my key{ kept| saved|}",
+            "how {do i|can i} {keep|protect} my key {from|against} {thieves|hackers|others}",
         ],
         answers: &[
             "Your key is kept in this browser, and its private half cannot leave it. If the browser's data is cleared, the key is gone.",
@@ -69,6 +73,8 @@ pub(super) const FACTS: &[Fact] = &[
             "can i have {the same|one} key on {two|several} devices",
             "i have a new {phone|computer|laptop|browser}{, what about my key|, how do i keep my key|}",
             "is it possible to {export|move|import|transfer} {a|my|the} key",
+            "can i {take|bring|carry} my key {along|with me|to another computer|to a new phone}",
+            "how {would|could} i {move|take|bring|transfer} my key{ to my new laptop| to another phone| elsewhere|}",
         ],
         answers: &[
             "The page Keys has Export and Import. A key that was made so that it cannot leave its browser cannot be moved: make a new one on the other device.",
@@ -84,6 +90,9 @@ pub(super) const FACTS: &[Fact] = &[
             "is a key {needed|necessary|required}{ to chat| to lend|}",
             "must i have a key",
             "can i {chat|lend} without a key",
+            "how is {a|my|a new} {key|key pair} {made|created|generated}",
+            "who {makes|creates} {my|a} key",
+            "{where|how} do i get {a|my first|a new} key",
         ],
         answers: &[
             "Press Create a key on the page Keys. You need a key only for swarms, roles and devices of your own, not for chatting or lending.",
@@ -102,6 +111,8 @@ pub(super) const FACTS: &[Fact] = &[
             "can i {get my key back|recover my key|restore a lost key|delete my key}",
             "is a lost key {gone|lost forever}",
             "what happens to my {rights|roles|swarm} {if|when} {i lose my key|my key is gone}",
+            "what do i do {if|when} {my key is|i have} {lost|lost my key|gone}",
+            "my key {is|got} {lost|gone|deleted}",
         ],
         answers: &[
             "A lost key cannot be brought back: everything that it may do is lost with it. Forget this key, on the page Keys, removes it on purpose.",
@@ -127,6 +138,7 @@ pub(super) const FACTS: &[Fact] = &[
             "who is the {owner|boss|admin|administrator}",
             "which roles are there",
             "who may {decide|change things|give roles}",
+            "who {is|are} the {owner|owners|boss} of {this|the|a|my} swarm",
         ],
         answers: &[
             "The relay prints a claim link once: who opens it first owns the swarm with their key. The owner gives roles to other keys: Admin, Coordinator, Worker.",
@@ -149,6 +161,7 @@ pub(super) const FACTS: &[Fact] = &[
             "does {anything|something|it} start {by itself|automatically|without me|on its own}",
             "do i have to agree{ to anything| first|}",
             "is my permission {needed|asked}",
+            "{can|could|may|does} {a web page|a website|another site|the page} {use|take|run on} my <me> {without asking|without asking me|without my consent|without my permission|unasked}",
         ],
         answers: &[
             "Nothing starts before you agree. Your consent is kept on this device for 30 days, and you can withdraw it on the page Keys.",
@@ -169,6 +182,8 @@ pub(super) const FACTS: &[Fact] = &[
             "do you {save|store|keep|log|record} {my|the} {conversations|chats|messages|questions|history}",
             "can i {delete|export|import} {my|the} {conversations|chats|history}",
             "do you remember {me|our chat|what i said|earlier chats}",
+            "how {can|do} i {delete|remove|erase} {all|all of} my {chats|conversations|messages}",
+            "where do you {keep|store|save} {the|my} {conversations|chats}{ i have|}",
         ],
         answers: &[
             "Your conversations are kept in this browser only. Under Settings you can export, import or delete them.",
@@ -192,6 +207,7 @@ pub(super) const FACTS: &[Fact] = &[
             "is there {a dark mode|a dark theme|a spanish version|an arabic version|a setting}",
             "where {is|are} the {settings|options|preferences|language setting|dark mode}",
             "does the app speak {spanish|arabic|my language}",
+            "how {would|do|can} i {switch|change|turn} {the app|the page|it|everything} to {spanish|arabic|english|dark|another language}",
         ],
         answers: &[
             "On the page Settings you choose the theme, the language, among them English, Spanish and Arabic, and how answers are made, such as the temperature.",

@@ -16,12 +16,17 @@ pub(super) const FACTS: &[Fact] = &[
             "{let others use|put} my <me>{| to use| to work}",
             "make my <me> {available|help|useful|part of the swarm}",
             "compute {layers|for others|something}",
+            "lend a hand {with|on|from|using} my <me>",
+            "{donate|give|share|lend} {some|a bit of|my spare} <power>",
         ],
         questions: &[
             "where {is the lend button|can i lend|do i start lending|do i lend|is lending}",
             "which {page|button} is for lending",
             "can i {help|contribute|lend a hand|lend my <me>|take part|join}",
             "i {want|would like} to {help|lend|contribute|give something back}",
+            "i'd {love|like|be happy} to {help|lend a hand|contribute}{, how|, what do i do|, where do i start|, what now|}",
+            "where do i {go|click|start} to {lend|help|share my <me>|lend my <me>}",
+            "what {must|do} i do to {help|lend}",
         ],
         answers: &[
             "Open the page Lend a hand and press Start lending. You are asked first, and you can stop at any moment.",
@@ -44,6 +49,8 @@ pub(super) const FACTS: &[Fact] = &[
             "what {do i|does my <me>} {lend|share|give|contribute|compute|do for others}",
             "what is {downloaded|computed} {when|if} i lend",
             "what exactly {do i lend|am i lending|do i share}",
+            "what {will|does|would} my <me> {do|be doing|compute} {while|when} {it lends|i lend|lending|it is lent}",
+            "what {takes place|goes on|happens} {when|while|if} i {lend|share} my <me>",
         ],
         answers: &[
             "When you lend, part of a model is downloaded and your device computes a few layers for other people while the page is open.",
@@ -63,6 +70,10 @@ pub(super) const FACTS: &[Fact] = &[
             "how {fast|quickly|soon} {does it stop|can i stop}",
             "where is the stop button",
             "when does lending {stop|end}",
+            "i {no longer|do not|don't} want to {lend|help|share}{ any more|, how do i stop|, what do i do|, how do i quit it|}",
+            "can i stop {whenever|when|as soon as} i {want|wish|please|like it}",
+            "how do i {make|get} it {stop|to stop}{ computing|}",
+            "{i want|i'd like} to {stop|quit} lending",
         ],
         answers: &["Press Stop lending on the page Lend a hand, or just close the tab. It stops at once."],
     },
@@ -79,6 +90,9 @@ pub(super) const FACTS: &[Fact] = &[
             "can i lend only {while charging|when charging|when plugged in|on wifi|on wi-fi|at home}",
             "does it run {on mobile data|on battery|while charging only}",
             "what about {my battery|mobile data|battery|power|electricity|my data plan}",
+            "{is|will|does} {lending|it} {empty|drain|going to empty|going to drain|emptying|hard on} {my|the} {battery|phone}",
+            "{could|can|may} i lend {only|just} {when|while} {my <me> is |it is |}{charging|plugged in|on the charger}",
+            "how much {power|electricity|energy|battery} {will|would|does} {lending|it} {need|use|take|eat}",
         ],
         answers: &[
             "Lending uses power, some data and memory. You can lend only while charging, and not on a metered or mobile connection.",
@@ -98,6 +112,8 @@ pub(super) const FACTS: &[Fact] = &[
             "is there {an app|a mobile app|a phone app|an android app|an iphone app}{ for my phone| in the app store|}",
             "is my <phone> {enough|fast enough|good enough|supported}",
             "{why|must|does|should} the page {stay|have to stay|remain|be} {open|visible}",
+            "does it {also |even |}work {on|with} {an iphone|an android phone|my phone|a tablet|an ipad|a mobile phone}",
+            "{could|can|may} my {old |}<phone> {help|take part|join|lend}{ as well| too|}",
         ],
         answers: &[
             "Yes, a phone works: open the page in its browser. Keep the page open and visible while lending, because phones stop pages in the background.",
@@ -118,12 +134,15 @@ pub(super) const FACTS: &[Fact] = &[
             "read {the|a} qr code",
             "{open|accept|use} {the|an} {invite|invitation|invite link|invitation link}",
             "join {by|with} {qr code|a code|an invite|a link|the code}",
+            "scan {a|the} {code|qr code} {with my phone|with my camera|on the screen}",
         ],
         questions: &[
             "what {happens when|do i do after} i {scan|scanned} {the|a} {code|qr code}",
             "what {do i do|should i do} with {the|this} {code|qr code|invite|square}",
             "{do i need|which} {an app|app} to scan {the|a} code",
             "i {have|got|see} {a|the} {qr code|code|invite}{, what now|}",
+            "how {should|must|do} i {hold|use} my phone to scan",
+            "{there is|i have} a code {on|in front of} {the screen|me}{, what do i do|, how do i scan it|}",
         ],
         answers: &[
             "Point your phone's camera at the QR code and open its link. The page opens in the browser, and nothing starts before you agree.",
@@ -142,6 +161,8 @@ pub(super) const FACTS: &[Fact] = &[
             "where {is|do i find|can i find} the {qr code|invite|invitation|invite link|code to scan}",
             "can {i invite {a friend|others|friends|people}|my friends join|others join|a friend join}",
             "which page shows the {qr code|invite}",
+            "how {can|could|are} {my friends|other people|others|friends} {be invited|invited}",
+            "where {would|do|can} i {find|see|get} the {qr code|code} {for|to invite} {a phone|my phone|a friend|others}",
         ],
         answers: &[
             "The page Lend a hand shows a QR code and a link under Invite a device. Scan it with a phone or open the link on another computer.",
@@ -176,6 +197,8 @@ pub(super) const FACTS: &[Fact] = &[
             "{can|may} {a|one} device leave {in the middle of an answer|in the middle|mid sentence|during an answer}",
             "what happens {if|when} the connection {breaks|is lost|fails}",
             "how do you handle {failures|lost devices|devices that leave}",
+            "{somebody|someone|a lender|a peer} {closed|has closed|left|shut} {the|their} {tab|page|browser|laptop}{, is my answer gone|, what now|, what happens|}",
+            "what {if|happens if|happens when} {a|one} {device|tab|phone} {goes away|leaves|disappears} {during|in the middle of|while} {an answer|my answer|it answers}",
         ],
         answers: &[
             "When a device leaves, another one that has the same layers takes its place, and the answer goes on where it was.",
@@ -191,6 +214,8 @@ pub(super) const FACTS: &[Fact] = &[
             "{nobody|no one} {lends|is here|is lending|answers}",
             "what if {layers|some layers|a layer} {are|is} missing",
             "are there enough {people|devices|lenders|layers}",
+            "why {is there|do i see} {nobody|no one}{ there| answering| lending|}",
+            "why {does|is} {nobody|no one} {answer|lend|answering here|lending}",
         ],
         answers: &[
             "If nobody lends some layers, the answer waits until somebody does. You can lend them yourself, or choose this device.",
@@ -207,6 +232,7 @@ pub(super) const FACTS: &[Fact] = &[
             "how many {devices|people|lenders|peers|tabs} {are there|are online|lend|are lending|are in the swarm}",
             "which layers are {lent|covered|missing|available}",
             "where {can i see|do i see} {who lends|the lenders|the swarm|which layers are lent}",
+            "{how|where} {can|do|could} i see who {lends|is lending|helps|is helping}{ now| at the moment| right now|}",
         ],
         answers: &[
             "The page Swarm shows who lends what right now: a ring of the model's layers, and a list of the devices.",
@@ -224,6 +250,8 @@ pub(super) const FACTS: &[Fact] = &[
             "how many tokens per second {do i get|are there|does it make}",
             "{does|will} {it|the answer} get {faster|slower} with more {devices|tabs|people}",
             "how long does an answer take",
+            "why {does it take|do i wait|do answers take} so long",
+            "why {is it|are the answers} {slow|so slow|not faster}",
         ],
         answers: &[
             "A chain of tabs is as slow as its slowest member plus the way between them. It lets small devices run a large model; it does not beat a data centre.",
@@ -241,6 +269,7 @@ pub(super) const FACTS: &[Fact] = &[
             "which {browser|browsers} {do i need|work|are supported|can i use}",
             "does it work {in firefox|in chrome|in safari|in any browser|without a gpu|on linux|on windows|on a mac}",
             "what are the {system|minimum} requirements",
+            "is a {graphics card|gpu|fast computer|good computer|special device} {needed|required|necessary}",
         ],
         answers: &[
             "A current browser is enough: a tab can compute on the processor, without a graphics card. Each device takes as many layers as fit it.",
@@ -257,6 +286,9 @@ pub(super) const FACTS: &[Fact] = &[
             "where {do i|can i} {sign up|register|log in|create an account|download it}",
             "can i use <app> without {an account|a login|signing up|installing}",
             "what do i have to install",
+            "{must|do|should|shall} i {install|download} {any|some|a} {software|program|programs|apps}{ first| before|}",
+            "do i {have to|need to|must} {create|open|make|have|get} an account",
+            "{which|what} {software|program} do i have to install",
         ],
         answers: &[
             "Nothing to install and no account: open the page in a browser, and the tab is a whole node.",

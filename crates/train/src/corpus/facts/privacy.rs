@@ -29,6 +29,9 @@ pub(super) const FACTS: &[Fact] = &[
             "how do you {protect|treat|handle|use} my {data|privacy}",
             "is {this|my} {chat|conversation} {private|public|encrypted}",
             "do {strangers|other people|others} {see|read|get} {my messages|what i write|my questions}",
+            "can {strangers|others|other people} read {the things|what|everything|the text} i {write|type|send}",
+            "is {what|everything} i {type|write|say}{ here|} {kept |}{private|secret|confidential|safe}",
+            "{which|what} {parts|things} are private{ and which are not|}",
         ],
         answers: &[
             "On this device, nothing you write leaves it. On strangers' devices, the people who run the layers can read it.",
@@ -50,6 +53,7 @@ pub(super) const FACTS: &[Fact] = &[
             "is there a private mode",
             "can i {chat|use it} {privately|without strangers|only on my device|locally}",
             "what {should|must|can} i {choose|do} {for privacy|to stay private|so that nobody reads it}",
+            "how do i {make sure|ensure} that {nobody|no one|no stranger}{ else|} {reads|sees} {my messages|what i write|it}",
         ],
         answers: &[
             "Choose This device above the text field: then only your own tab computes, and nothing you write leaves it.",
@@ -70,6 +74,8 @@ pub(super) const FACTS: &[Fact] = &[
             "may i write about other people",
             "is it {dangerous|risky|a risk} to use strangers' devices",
             "what are the {risks|dangers}",
+            "is it {a good idea|wise|clever|safe} to {send|write|type|give|tell} {my password|passwords|secrets|my name|private things|my address} to strangers",
+            "{should|may|can} i {send|give|tell} {strangers|other people} my {password|name|address|secrets}",
         ],
         answers: &[
             "Treat strangers' devices like a public forum: no names, no secrets, nothing about other people. For private things choose This device.",
@@ -86,6 +92,7 @@ pub(super) const FACTS: &[Fact] = &[
             "does {webrtc|lending|<app>|the swarm} {show|reveal|leak|expose|share} my {ip|ip address|network address|location}",
             "am i {anonymous|traceable}{ here| in the swarm| when i lend|}",
             "what do {the devices i work with|others|peers} {learn|know|see} about {me|my device|my computer}",
+            "can {the others|others|strangers|peers} {find out|see|learn|get|know} my {ip address|ip|network address}",
         ],
         answers: &[
             "Yes: the devices you compute with see your network address, because WebRTC connects you directly. Nothing else of yours is shared.",
@@ -101,6 +108,7 @@ pub(super) const FACTS: &[Fact] = &[
             "does the {relay|server} {read|store|log|keep|record|hear|listen to} {my messages|my chats|anything|what i write|conversations}",
             "is my {text|chat|message|data} {sent to|stored on|on|uploaded to} {a|the} server",
             "do {my messages|my chats|answers} {go|pass|run} {through|over} {the|a} {relay|server}",
+            "does the {relay|server} {get to|ever} {see|read|know} {my messages|what i write|anything}",
         ],
         answers: &[
             "No. The relay only introduces browsers to each other. It never sees what you write or what the tabs compute.",
@@ -118,6 +126,7 @@ pub(super) const FACTS: &[Fact] = &[
             "which devices {computed|made|took part in} {this|my|the} <answer>",
             "{on|by} which devices was {it|this|my answer} computed",
             "do i see {who computed my answer|where my answer came from}",
+            "on {whose|which} {devices|computers|device} {was|is} {this|the|my} answer {computed|made|calculated}",
         ],
         answers: &[
             "The line under each answer says where it was computed. Open it to see every device on the way, its layers and its time.",

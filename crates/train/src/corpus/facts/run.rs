@@ -17,6 +17,7 @@ pub(super) const FACTS: &[Fact] = &[
             "what is the command to {start|run} {it|Manyhands|the relay}",
             "can i {host|run|have} {it|Manyhands|my own relay|a relay|my own swarm}{ myself|}",
             "where does the relay listen",
+            "how {do|can|would} i run {it|Manyhands|this|a relay} {on|at} my {own |}{computer|machine|home|server}",
         ],
         answers: &[
             "Run cargo xtask serve in the repository. It builds everything and starts the relay on http://localhost:8787.",

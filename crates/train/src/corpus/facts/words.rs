@@ -24,6 +24,9 @@ pub(super) const FACTS: &[Fact] = &[
         questions: &[
             "what {does a layer do|do layers do|are layers for|is in a layer|are layers made of}",
             "why {do|does} {models|a model} have layers",
+            "what do {you|people} call a layer",
+            "what is one layer {of a model|}",
+            "explain layers {for beginners|simply|in easy words}",
         ],
         answers: &[
             "A layer is one step of a model's computation. A model is a stack of layers: each takes hidden states, changes them and hands them to the next.",
@@ -49,6 +52,8 @@ pub(super) const FACTS: &[Fact] = &[
             "what {does a shard do|is in a shard|is a shard made of|are shards for}",
             "is a shard {a part of a model|a piece of a model|the same as a layer}",
             "how {is|are} {a model|models} {split|cut|divided|sharded}",
+            "is a shard {only|just|simply|really} {a part|a piece} of {a|the} model",
+            "what do {people|you} {call|mean by} a shard",
         ],
         answers: &[
             "A shard is a part of a model: a range of consecutive layers that one device holds and computes.",
@@ -76,6 +81,9 @@ pub(super) const FACTS: &[Fact] = &[
             "do i need a relay",
             "what is the {job|task|role|purpose} of the {relay|server}",
             "is there a {server|central server}",
+            "{what|which} {job|task|work} does {the|a} relay {have|do}",
+            "what {would|do} {you|we|i} need {a|the} relay for",
+            "why {would|do} {you|i|people} need a relay",
         ],
         answers: &[
             "The relay is a small server. It serves the page and the models and introduces browsers to each other; it never sees what they compute.",
@@ -100,6 +108,8 @@ pub(super) const FACTS: &[Fact] = &[
             "who is {in the swarm|part of the swarm|the swarm}",
             "why is it called a swarm",
             "who {makes up|forms} {a|the} swarm",
+            "what do {you|people} {mean|understand} {by|when you say} swarm",
+            "i {don't|do not} know {the word|the term|what is a} swarm",
         ],
         answers: &[
             "A swarm is all the devices that run a model together: the people who lend layers and the people who ask, introduced by one relay.",
@@ -123,6 +133,8 @@ pub(super) const FACTS: &[Fact] = &[
             "how long is a token",
             "what does a model do with tokens",
             "is a token a word",
+            "what are {those|these} tokens",
+            "why do {people|you|all} {talk|speak} {about|of} tokens",
         ],
         answers: &[
             "A token is a piece of text, a word or a part of one. A model reads tokens and writes one token at a time.",
@@ -168,6 +180,7 @@ pub(super) const FACTS: &[Fact] = &[
             "what {format|file format|kind of file|file type} {do models have|are the models in|do you use|is used for models}",
             "what is in a {gguf|gguf file|model file}",
             "{which|what} files {do you use|does Manyhands use|hold the models}",
+            "what is {inside|contained in|stored in} {a|the} {gguf|gguf file|model file}",
         ],
         answers: &[
             "GGUF is the file format of the models: one file with the weights, the vocabulary and the chat template. A tab fetches only the bytes of its own layers.",
@@ -190,6 +203,7 @@ pub(super) const FACTS: &[Fact] = &[
             "what does a {peer|node} do",
             "is {my tab|a tab|my browser} a {node|peer}",
             "who are {my|the|these} peers",
+            "what is a {peer|node} in {this|the} {network|swarm|app}",
         ],
         answers: &[
             "A peer is one participant of the swarm: a browser tab with a key of its own, which can ask, lend layers, or both.",
@@ -213,6 +227,8 @@ pub(super) const FACTS: &[Fact] = &[
             "do you use {webrtc|libp2p|websockets}",
             "what {protocol|network|connection} {do you use|is used|does <app> use}",
             "is <app> {peer to peer|p2p|decentralised|decentralized|distributed}",
+            "{which|what} {protocol|technology|connection|network} {connects|links|joins} {the tabs|tabs|browsers|the devices|two devices|the browsers}",
+            "how {do|can} {two|the|several} {browsers|tabs|devices} {find each other|talk|connect directly|meet}",
         ],
         answers: &[
             "Tabs talk to each other directly over WebRTC, with the libp2p protocols. The relay only introduces them.",
@@ -238,6 +254,8 @@ pub(super) const FACTS: &[Fact] = &[
             "what {modes|choices|options} {are there|do i have|exist}",
             "what does {auto|my devices|strangers|this device} mean",
             "where {is|will|can} {the|my|an} <answer> {computed|be computed|calculated|made|run}",
+            "what are the {different |}{modes|choices} {to choose from|i can choose from|here|i have}",
+            "between {which|what} {modes|places} can i choose",
         ],
         answers: &[
             "You choose where an answer is computed: on this device, on my devices, or on strangers' devices. Auto takes this device if the model fits it, otherwise strangers.",
