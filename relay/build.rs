@@ -1,5 +1,5 @@
 //! Lists the built app for a release binary: every file below `dist/`, or below the folder in
-//! `MANYHANDS_DIST`.
+//! `MANYHANDS_DIST`, but the models: the welcome model is in the binary already.
 //! It does not build the app (`cargo xtask serve` does); where that was not done, and in debug
 //! builds, the list is empty, so that the relay builds and tests on its own.
 
@@ -42,6 +42,9 @@ fn dist() -> Option<PathBuf> {
 fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, PathBuf)>) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
+        if path == root.join("models") {
+            continue;
+        }
         if path.is_dir() {
             collect(root, &path, files)?;
         } else if let Ok(name) = path.strip_prefix(root) {

@@ -260,6 +260,7 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
                 bytes: model.bytes,
                 license: model.license.unwrap_or_default(),
                 own: model.own,
+                description: model.description.unwrap_or_default(),
             })
             .collect(),
         workers: snapshot
@@ -291,6 +292,7 @@ fn from_kept(kept: node_wasm::Kept) -> Kept {
                     layers: model.layers,
                     bytes: model.bytes,
                     license: model.license.unwrap_or_default(),
+                    description: String::new(),
                     own: model.own,
                 },
                 held_bytes: model.held_bytes,

@@ -85,6 +85,8 @@ pub struct Model {
     pub layers: u32,
     pub bytes: u64,
     pub license: String,
+    /// What it says about itself.
+    pub description: String,
     /// A person brought it into this browser.
     pub own: bool,
 }

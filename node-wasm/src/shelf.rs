@@ -68,6 +68,7 @@ impl Shelf {
             layers: model.layers,
             bytes: model.bytes,
             license: model.license.clone(),
+            description: None,
             own: model.own,
         });
         let models = models.collect();

@@ -49,6 +49,9 @@ pub struct ModelInfo {
     /// It is known to this browser alone.
     #[serde(default, skip_deserializing)]
     pub own: bool,
+    /// What the model says about itself.
+    #[serde(default)]
+    pub description: Option<String>,
 }
 
 /// A peer that lends layers `first..end` of a model.

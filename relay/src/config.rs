@@ -67,7 +67,7 @@ pub struct Settings {
     /// Address of the metrics page [127.0.0.1:9787]
     #[arg(long, env = "MANYHANDS_RELAY_METRICS", value_name = "ADDR:PORT|off")]
     pub metrics: Option<MetricsAddr>,
-    /// GGUF files to publish; without any, those in the data folder
+    /// GGUF files to publish; without any, those in the data folder, else the welcome model
     #[arg(long, env = "MANYHANDS_RELAY_MODEL", value_name = "PATH", num_args = 1.., value_delimiter = ',')]
     #[serde(default)]
     pub model: Vec<PathBuf>,

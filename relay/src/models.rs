@@ -1,9 +1,10 @@
-//! The published models: those named on the command line, else those in the data folder.
+//! The published models: those named on the command line, else those in the data folder, else the welcome model.
 //! It copies nothing (`add` does) and sends nothing (`http::model_files` does).
 
 pub mod add;
 mod describe;
 pub mod download;
+mod welcome;
 
 use std::{
     fs, io,
@@ -56,7 +57,8 @@ pub struct Library {
 
 impl Library {
     /// Reads the models at `named`, all of which must be sound, or, where none is named, every
-    /// sound one of the data folder in the order of their names.
+    /// sound one of the data folder in the order of their names, or, where there is none, the
+    /// welcome model.
     ///
     /// # Errors
     /// When a named model cannot be read or is no sound GGUF.
@@ -76,7 +78,10 @@ impl Library {
     /// As [`Library::open`].
     pub fn reload(&self) -> Result<(), ModelError> {
         let models = if self.named.is_empty() {
-            of_folder(&self.store)?
+            match of_folder(&self.store)? {
+                none if none.is_empty() => vec![welcome::published(&self.store)?],
+                some => some,
+            }
         } else {
             self.named
                 .iter()

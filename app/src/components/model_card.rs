@@ -43,6 +43,7 @@ pub fn ModelCard(model: Model) -> impl IntoView {
         <article class="card model-card" data-testid="model-card" data-model=model.id.clone() data-own=own.to_string()>
             <h2><bdi>{model.name.clone()}</bdi></h2>
             <p class="tags"><FitTag bytes=model.bytes />{own.then(|| view! { <span class="tag">{t.model_own}</span> })}</p>
+            {(!model.description.is_empty()).then(|| view! { <p data-testid="model-description"><bdi>{model.description.clone()}</bdi></p> })}
             <dl class="facts">{facts.into_iter().collect_view()}</dl>
             <div class="row wrap">
                 <button type="button" class="button primary" on:click=go("/")>{icon(Icon::Chat)} {t.model_chat}</button>

@@ -14,8 +14,8 @@ const TOP: f32 = 12.0;
 pub fn svg(points: &[(u64, f32)]) -> String {
     let last = points.last().map_or(1, |(step, _)| *step).max(1) as f32;
     let losses = points.iter().map(|(_, loss)| loss.max(1e-4).log10());
-    let high = losses.clone().fold(f32::NEG_INFINITY, f32::max).ceil();
-    let low = losses.clone().fold(f32::INFINITY, f32::min).floor();
+    let high = losses.clone().reduce(f32::max).unwrap_or(0.0).ceil();
+    let low = losses.clone().reduce(f32::min).unwrap_or(0.0).floor();
     let (low, high) = if high > low {
         (low, high)
     } else {

@@ -14,7 +14,9 @@ use train::{About, Checkpoint, Precision, Source};
 fn learnt() -> Checkpoint {
     let source = source(1);
     let mut trainer = trainer(beginning(1), 40);
-    (0..40).for_each(|_| drop(trainer.step(&source).unwrap()));
+    for _ in 0..40 {
+        trainer.step(&source).unwrap();
+    }
     trainer.checkpoint()
 }
 

@@ -151,7 +151,9 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let run = |seed: u64| {
         let source = source(seed);
         let mut trainer = trainer(beginning(seed), 12);
-        (0..12).for_each(|_| drop(trainer.step(&source).unwrap()));
+        for _ in 0..12 {
+            trainer.step(&source).unwrap();
+        }
         trainer.checkpoint()
     };
     assert!(run(1) == run(1));
@@ -162,12 +164,18 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 fn a_run_that_was_interrupted_ends_as_one_that_was_not() {
     let source = source(1);
     let mut whole = trainer(beginning(1), 14);
-    (0..14).for_each(|_| drop(whole.step(&source).unwrap()));
+    for _ in 0..14 {
+        whole.step(&source).unwrap();
+    }
     for interruption in [1, 7] {
         let mut half = trainer(beginning(1), 14);
-        (0..interruption).for_each(|_| drop(half.step(&source).unwrap()));
+        for _ in 0..interruption {
+            half.step(&source).unwrap();
+        }
         let mut rest = trainer(half.checkpoint(), 14);
-        (interruption..14).for_each(|_| drop(rest.step(&source).unwrap()));
+        for _ in interruption..14 {
+            rest.step(&source).unwrap();
+        }
         assert!(
             rest.checkpoint() == whole.checkpoint(),
             "after {interruption} steps"

@@ -79,6 +79,7 @@ fn swarm_json(state: &AppState) -> Value {
                 "bytes": model.bytes,
                 "sha256": model.sha256,
                 "license": model.license,
+                "description": model.description,
             })
         })
         .collect();

@@ -18,6 +18,8 @@ use crate::store::Store;
 
 /// The subfolder of manifests that were made here.
 const MANIFESTS: &str = "manifests";
+/// Characters of a description that are shown: the API names all models in every answer.
+const MAX_DESCRIPTION_CHARS: usize = 400;
 const READ_BUFFER_BYTES: usize = 1024 * 1024;
 
 /// A model that visitors can load.
@@ -37,6 +39,8 @@ pub struct Published {
     pub sha256: String,
     /// As the file says.
     pub license: Option<String>,
+    /// What it says about itself.
+    pub description: Option<String>,
     /// Where the file is.
     pub path: PathBuf,
     /// The manifest as it is sent.
@@ -62,10 +66,11 @@ impl Published {
             return Err(fail(io::Error::other("not a file")));
         }
         let kept = kept_name(&path, &metadata);
+        let checked = Checked::open(&path)?;
+        let description = checked.description.clone();
         let manifest = match store.read(&kept)?.and_then(|bytes| Manifest::decode(&bytes).ok()) {
             Some(manifest) if manifest.file_bytes() == metadata.len() => manifest,
             _ => {
-                let checked = Checked::open(&path)?;
                 let reader = checked.reader()?;
                 let made = checked.manifest(reader)?;
                 store.subfolder(MANIFESTS)?;
@@ -82,6 +87,7 @@ impl Published {
             bytes: manifest.file_bytes(),
             sha256: hex::encode(manifest.sha256()),
             license: about.license.clone(),
+            description,
             manifest: shared(manifest.encode()),
             parts: manifest,
             path,
@@ -99,6 +105,7 @@ impl Published {
 /// A file whose header is sound; its weights have not been read.
 pub(super) struct Checked {
     about: About,
+    description: Option<String>,
     path: PathBuf,
     bytes: u64,
 }
@@ -119,6 +126,7 @@ impl Checked {
         let header = Header::read(BufReader::new(file), bytes).map_err(unsound)?;
         Ok(Checked {
             about: about(&header, path).map_err(unsound)?,
+            description: description(&header).map_err(unsound)?,
             path: path.to_owned(),
             bytes,
         })
@@ -162,6 +170,14 @@ fn about(header: &Header, path: &Path) -> Result<About, GgufError> {
         license: metadata.string("general.license")?.map(str::to_owned),
         ..About::default()
     })
+}
+
+/// `general.description`, cut where it is long.
+fn description(header: &Header) -> Result<Option<String>, GgufError> {
+    let text = header.metadata().string("general.description")?.map(str::trim);
+    Ok(text
+        .filter(|text| !text.is_empty())
+        .map(|text| text.chars().take(MAX_DESCRIPTION_CHARS).collect()))
 }
 
 /// The name under which the manifest of this very version of the file is kept.

@@ -40,7 +40,7 @@ pub(super) const FACTS: &[Fact] = &[
             "is there a {better|larger|bigger|smarter} model",
         ],
         answers: &[
-            "Run cargo xtask serve -- --model FILE.gguf with a model of your own. Llama-class and Qwen models in GGUF files work.",
+            "Bring a GGUF file on the page Models, or run cargo xtask serve -- --model FILE.gguf. Llama-class and Qwen models work.",
         ],
     },
     Fact {
