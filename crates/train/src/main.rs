@@ -91,7 +91,7 @@ struct Learn {
     #[arg(long)]
     text: Option<PathBuf>,
     /// Steps in all; a run that goes on may be given more.
-    #[arg(long, default_value_t = 4000)]
+    #[arg(long, default_value_t = 2100)]
     steps: u64,
     /// What everything is drawn from.
     #[arg(long, default_value_t = 1)]
@@ -118,7 +118,7 @@ struct Learn {
     #[arg(long, default_value_t = 512)]
     context: u32,
     /// Positions per step.
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = 2048)]
     step_tokens: usize,
     /// Threads that share a step; part of what makes a run repeatable.
     #[arg(long, default_value_t = 2)]

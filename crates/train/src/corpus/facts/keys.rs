@@ -56,7 +56,7 @@ pub(super) const FACTS: &[Fact] = &[
             "how {do i|can i} {keep|protect} my key {from|against} {thieves|hackers|others}",
         ],
         answers: &[
-            "Your key is kept in this browser, and its private half cannot leave it. If the browser's data is cleared, the key is gone.",
+            "Your key is kept in this browser. If the browser's data is cleared, the key is gone: keep a sealed backup where the page Keys offers one.",
         ],
     },
     Fact {
@@ -77,7 +77,7 @@ pub(super) const FACTS: &[Fact] = &[
             "how {would|could} i {move|take|bring|transfer} my key{ to my new laptop| to another phone| elsewhere|}",
         ],
         answers: &[
-            "The page Keys has Export and Import. A key that was made so that it cannot leave its browser cannot be moved: make a new one on the other device.",
+            "The page Keys has Export and Import: Export saves a sealed backup, where the browser still gives the key out. If it does not, make a new key on the other device.",
         ],
     },
     Fact {
@@ -95,7 +95,7 @@ pub(super) const FACTS: &[Fact] = &[
             "{where|how} do i get {a|my first|a new} key",
         ],
         answers: &[
-            "Press Create a key on the page Keys. You need a key only for swarms, roles and devices of your own, not for chatting or lending.",
+            "Press Create a key on the page Keys. Swarms and roles of your own need a key; chatting on this device does not.",
         ],
     },
     Fact {
@@ -115,7 +115,7 @@ pub(super) const FACTS: &[Fact] = &[
             "my key {is|got} {lost|gone|deleted}",
         ],
         answers: &[
-            "A lost key cannot be brought back: everything that it may do is lost with it. Forget this key, on the page Keys, removes it on purpose.",
+            "Without a backup, a lost key cannot be brought back, and what it may do is lost with it. Forget this key, on the page Keys, removes it on purpose.",
         ],
     },
     Fact {
