@@ -35,10 +35,11 @@ pub fn markdown(state: &State, marks: &[(&str, u64, Marks)]) -> String {
          | languages | English; greetings in Spanish, French, German and Chinese |\n\
          | licence | MIT OR Apache-2.0 |\n\n\
          ## Examination\n\n\
-         The questions are in `crates/train/src/corpus/questions.json`; the corpus never asks them. An answer is \
+         The questions are in `crates/train/src/corpus/questions.json`; the corpus never asks them. What went wrong with the held-out questions on the way led to more ways to ask in \
+         the corpus; at the second sheet nobody looked before the end. An answer is \
          right when it has a keyword of the fact; a greeting when it is answered by one; an unknown question when \
          the guide says that it does not know; any answer is well-formed when it ends by itself and is clean text.\n\n\
-         | precision | bytes | held-out questions | greetings | unknown | well-formed |\n|---|---|---|---|---|---|\n",
+         | precision | bytes | held-out questions | second sheet | greetings | unknown | well-formed |\n|---|---|---|---|---|---|---|\n",
         state.shape,
         state.shape.parameters(),
         state.tokens,
@@ -47,9 +48,11 @@ pub fn markdown(state: &State, marks: &[(&str, u64, Marks)]) -> String {
     );
     for (name, bytes, marks) in marks {
         let of = |(right, all): (usize, usize)| format!("{right} of {all}");
-        let (held_out, greetings) = (of(marks.held_out), of(marks.greetings));
+        let (held_out, second, greetings) = (of(marks.held_out), of(marks.second), of(marks.greetings));
         let (unknown, well_formed) = (of(marks.unknown), of(marks.well_formed));
-        card += &format!("| {name} | {bytes} | {held_out} | {greetings} | {unknown} | {well_formed} |\n");
+        card += &format!(
+            "| {name} | {bytes} | {held_out} | {second} | {greetings} | {unknown} | {well_formed} |\n"
+        );
     }
     card
 }

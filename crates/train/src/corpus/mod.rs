@@ -30,61 +30,61 @@ pub struct Turn {
     pub answer: String,
 }
 
-/// Ways to ask what a term means.
+/// Ways to ask what a term means: it stands where the `@` is.
 const MEANINGS: &[&str] = &[
-    "what {is|are} {<very>|} TERM",
-    "what is TERM",
-    "what's TERM",
-    "what are TERM",
-    "what does TERM mean",
-    "what do you mean by TERM",
-    "<show> TERM",
-    "{please |}{explain|define|describe} TERM{ to me|}",
-    "can you {explain|define|describe} {what |}TERM{ is| means| to me|}",
-    "{explain|tell me|do you know|i want to know|i would like to know} what TERM {is|are|means}",
-    "{tell me|tell me something|tell me more|i want to know more|what can you tell me} about TERM",
-    "{i do not|i don't|i did not} {understand|know|get} {what |}TERM{ is| means| are|}",
-    "{what is|give me} {the|a} {meaning|definition|explanation} of TERM",
-    "{help me understand|what about|what is meant by|what should i know about|and} TERM",
-    "TERM",
-    "i {read|saw|heard} {about|of} TERM{, what is that| and wonder what it is|}",
-    "how would you {explain|describe|define} TERM{ to a child| to a friend| to me|}",
-    "what {exactly|actually|really} {is|are} TERM",
-    "could you {explain|define|describe} {what |}TERM{ to a beginner| for beginners| simply| to my mother| is|}",
-    "what {kind|sort} of thing {is|are} TERM",
-    "what do people {mean by|call} TERM",
-    "what's meant by TERM",
-    "what is TERM {exactly|all about|again}",
-    "{so|tell me|please tell me|please explain}{,|} what {is|are} TERM",
-    "is there {a definition|an explanation} of TERM",
+    "what {is|are} {<very>|} @",
+    "what is @",
+    "what's @",
+    "what are @",
+    "what does @ mean",
+    "what do you mean by @",
+    "<show> @",
+    "{please |}{explain|define|describe} @{ to me|}",
+    "can you {explain|define|describe} {what |}@{ is| means| to me|}",
+    "{explain|tell me|do you know|i want to know|i would like to know} what @ {is|are|means}",
+    "{tell me|tell me something|tell me more|i want to know more|what can you tell me} about @",
+    "{i do not|i don't|i did not} {understand|know|get} {what |}@{ is| means| are|}",
+    "{what is|give me} {the|a} {meaning|definition|explanation} of @",
+    "{help me understand|what about|what is meant by|what should i know about|and} @",
+    "@",
+    "i {read|saw|heard} {about|of} @{, what is that| and wonder what it is|}",
+    "how would you {explain|describe|define} @{ to a child| to a friend| to me|}",
+    "what {exactly|actually|really} {is|are} @",
+    "could you {explain|define|describe} {what |}@{ to a beginner| for beginners| simply| to my mother| is|}",
+    "what {kind|sort} of thing {is|are} @",
+    "what do people {mean by|call} @",
+    "what's meant by @",
+    "what is @ {exactly|all about|again}",
+    "{so|tell me|please tell me|please explain}{,|} what {is|are} @",
+    "is there {a definition|an explanation} of @",
 ];
 
-/// Ways to ask how something is done.
+/// Ways to ask how something is done: it stands where the `@` is.
 const WAYS: &[&str] = &[
-    "how {do|can|could|would|should|may} i DEED",
-    "how to DEED",
-    "how do i DEED",
-    "how can {i|we|one|somebody|people} DEED",
-    "how does {one|somebody} DEED",
-    "{i want|i would like|i'd like|i wish|i plan|i need|i am trying|i try} to DEED",
-    "where {do|can} i DEED",
-    "what {do|must|should} i {do|press|click|have to do} to DEED",
-    "what is the {best |easiest |}way to DEED",
-    "is {there a way|it possible} to DEED",
-    "{can|could|may} {i|we} DEED",
-    "{<show>|tell me|can you explain|can you show me|explain|show me|teach me} how to DEED",
-    "{please |}help me {to |}DEED",
-    "{what are the|which} steps to DEED",
-    "i {do not|don't} know how to DEED",
-    "DEED",
-    "let me DEED",
-    "how {would|should|must|might} i DEED",
-    "where {would|should|must} i go to DEED",
-    "i'd {love|like|be glad} to DEED{, how| how do i do that|, what do i do|}",
-    "what {is needed|does it take|do i need} to DEED",
-    "in what way {can|do} i DEED",
-    "tell me{,|} how {do|can} i DEED",
-    "{would|could} you tell me how to DEED",
+    "how {do|can|could|would|should|may} i @",
+    "how to @",
+    "how do i @",
+    "how can {i|we|one|somebody|people} @",
+    "how does {one|somebody} @",
+    "{i want|i would like|i'd like|i wish|i plan|i need|i am trying|i try} to @",
+    "where {do|can} i @",
+    "what {do|must|should} i {do|press|click|have to do} to @",
+    "what is the {best |easiest |}way to @",
+    "is {there a way|it possible} to @",
+    "{can|could|may} {i|we} @",
+    "{<show>|tell me|can you explain|can you show me|explain|show me|teach me} how to @",
+    "{please |}help me {to |}@",
+    "{what are the|which} steps to @",
+    "i {do not|don't} know how to @",
+    "@",
+    "let me @",
+    "how {would|should|must|might} i @",
+    "where {would|should|must} i go to @",
+    "i'd {love|like|be glad} to @{, how| how do i do that|, what do i do|}",
+    "what {is needed|does it take|do i need} to @",
+    "in what way {can|do} i @",
+    "tell me{,|} how {do|can} i @",
+    "{would|could} you tell me how to @",
 ];
 
 /// The dialogues, without those that are kept back.
@@ -150,17 +150,18 @@ fn ask(fact: &Fact, random: &mut SplitMix) -> String {
     ];
     let at = random.below(kinds.iter().sum());
     if at < kinds[0] {
-        framed(MEANINGS, "TERM", grammar::pick(fact.terms, random), random)
+        framed(MEANINGS, grammar::pick(fact.terms, random), random)
     } else if at < kinds[0] + kinds[1] {
-        framed(WAYS, "DEED", grammar::pick(fact.deeds, random), random)
+        framed(WAYS, grammar::pick(fact.deeds, random), random)
     } else {
         grammar::expand(grammar::pick(fact.questions, random), random)
     }
 }
 
-fn framed(frames: &[&str], mark: &str, content: &str, random: &mut SplitMix) -> String {
+/// A frame with its `@` filled in.
+fn framed(frames: &[&str], content: &str, random: &mut SplitMix) -> String {
     let frame = grammar::expand(grammar::pick(frames, random), random);
-    grammar::expand(&frame.replace(mark, content), random)
+    grammar::expand(&frame.replace('@', content), random)
 }
 
 /// A question without capitals, punctuation and double spaces: two that differ in nothing else are one.
