@@ -57,6 +57,7 @@ const MEANINGS: &[&str] = &[
     "what is @ {exactly|all about|again}",
     "{so|tell me|please tell me|please explain}{,|} what {is|are} @",
     "is there {a definition|an explanation} of @",
+    "what {in the world|the heck|in heaven's name} is @",
 ];
 
 /// Ways to ask how something is done: it stands where the `@` is.

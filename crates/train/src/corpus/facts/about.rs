@@ -99,6 +99,7 @@ pub(super) const FACTS: &[Fact] = &[
             "what is {the welcome model|welcome|your model}",
             "{whom|who} {exactly |}am i {talking|speaking|chatting|writing} {to|with}",
             "{is this|are you|is it} {chatgpt|gpt|claude|gemini|llama|siri|alexa|copilot|openai|a human|a real person|a person|a robot}",
+            "{is this|is it|are you|am i talking to|do i talk to} {really |}{chatgpt|gpt|claude|gemini|openai}",
             "are you a {real |living |true |}{human being|human|person|man|woman|machine|program}",
             "{say|tell me|write} something about {yourself|you}",
             "what {should|may|can|do|must} i call you",
