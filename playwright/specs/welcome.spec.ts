@@ -20,6 +20,7 @@ test('a relay without a model answers a newcomer with the welcome model', async 
 
     await page.goto('/models');
     await expect(page.getByTestId('model-description')).toContainText('not an assistant');
+    await page.close();
   } finally {
     await relay.stop();
   }

@@ -15,7 +15,7 @@ fn random_batch(shape: &Shape, rows: usize, length: usize) -> (Vec<u32>, Vec<u32
         .map(|_| random.below(shape.vocab.into()) as u32)
         .collect();
     let wanted: Vec<u32> = (0..(rows * length) as u32)
-        .filter(|at| (*at as usize + 1) % length != 0)
+        .filter(|at| !(*at as usize + 1).is_multiple_of(length))
         .collect();
     let targets = wanted.iter().map(|at| tokens[*at as usize + 1]).collect();
     (tokens, wanted, targets)
