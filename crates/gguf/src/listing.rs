@@ -5,8 +5,8 @@ use std::io::Read;
 
 use crate::error::{GgufError, excerpt};
 use crate::limits::{
-    MAX_ALIGNMENT, MAX_ARRAY_ELEMENTS, MAX_ARRAY_STRINGS, MAX_DIM, MAX_DIMS, MAX_KEY_BYTES, MAX_KEYS,
-    MAX_STRING_BYTES, MAX_TENSOR_NAME_BYTES, MAX_TENSORS, VERSIONS,
+    MAX_ALIGNMENT, MAX_ARRAY_ELEMENTS, MAX_ARRAY_STRINGS, MAX_DIM, MAX_DIMS, MAX_FILE_BYTES, MAX_KEY_BYTES,
+    MAX_KEYS, MAX_STRING_BYTES, MAX_TENSOR_NAME_BYTES, MAX_TENSORS, VERSIONS,
 };
 use crate::metadata::Metadata;
 use crate::source::Source;
@@ -53,6 +53,15 @@ impl Listing {
     /// # Errors
     /// [`GgufError`]; [`GgufError::NeedMore`] where the reader ends before the header does.
     pub fn read<R: Read>(reader: R, file_bytes: u64) -> Result<Listing, GgufError> {
+        // Also what keeps sums of places, each within the file, far from 64 bits.
+        if file_bytes > MAX_FILE_BYTES {
+            let (what, limit) = ("bytes of the file", MAX_FILE_BYTES);
+            return Err(GgufError::Limit {
+                what,
+                found: file_bytes,
+                limit,
+            });
+        }
         let mut source = Source::new(reader, file_bytes);
         let version = version(&mut source)?;
         let tensor_count = count(&mut source, "tensors", MAX_TENSORS)?;

@@ -22,6 +22,7 @@ mod setup;
 mod suites;
 mod system;
 mod tools;
+mod verdicts;
 mod web;
 
 use std::path::PathBuf;

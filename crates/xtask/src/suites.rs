@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::relay::{self, Build};
 use crate::report::{Counts, Steps};
 use crate::web::{self, Profile};
-use crate::{setup, tools};
+use crate::{setup, tools, verdicts};
 
 /// Which suites to run.
 pub(crate) struct Choice {
@@ -37,6 +37,7 @@ pub(crate) fn run(context: &Context, choice: Choice) -> Result<()> {
 pub(crate) fn all(context: &Context, choice: &Choice, steps: &mut Steps) -> Result<()> {
     if choice.native {
         steps.run("native tests", || native(context, &[]))?;
+        steps.run("forged models on wasm32", || verdicts::compare(context))?;
     }
     if choice.browser {
         steps.run("web build", || {
