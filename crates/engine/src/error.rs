@@ -32,6 +32,14 @@ pub enum EngineError {
         /// Bytes promised.
         needed: u64,
     },
+    /// Weights that are no numbers: one infinity would be in every answer.
+    #[error("tensor {name}: {damage}")]
+    DamagedTensor {
+        /// The tensor's name.
+        name: String,
+        /// Where and how.
+        damage: GgufError,
+    },
     /// A weight source failed: a file, a download, a hash that does not match.
     #[error("tensor {name} could not be read: {reason}")]
     Weights {
@@ -134,6 +142,9 @@ pub enum EngineError {
     /// The chat template failed, or was stopped.
     #[error("chat template: {0}")]
     Template(String),
+    /// A sentence encoder that is none, or that does not fit its vocabulary.
+    #[error("encoder: {0}")]
+    Encoder(String),
     /// The back end asked for is not there.
     #[error("{0}")]
     Backend(String),

@@ -2,6 +2,7 @@
 //! Does not know peers, networks, clocks or threads, and reads no files: a shell hands it bytes.
 
 mod cpu;
+mod encoder;
 mod error;
 mod rope;
 mod sample;
@@ -12,6 +13,10 @@ mod tokenizer;
 mod weights;
 mod wire;
 
+pub use encoder::{
+    Encoder, MAX_ENCODER_LAYERS, MAX_ENCODER_TOKENS, MAX_ENCODER_WIDTH, MAX_SAFETENSORS_HEADER_BYTES,
+    MAX_SAFETENSORS_TENSORS,
+};
 pub use error::EngineError;
 pub use sample::{PENALTY_WINDOW_TOKENS, Sampling};
 pub use shard::{BackendKind, Input, MAX_POSITIONS, MAX_SESSIONS, Output, Shard, Want};

@@ -79,12 +79,17 @@ pub(crate) fn optional_vector(
         .transpose()
 }
 
-fn load(
-    header: &Header,
+/// The bytes of a tensor of that shape, checked: whoever computes with them, on whatever device, has finite numbers,
+/// and as many as the header promises.
+///
+/// # Errors
+/// Tensors that are missing, misshapen, unreadable, of another length or damaged.
+pub(crate) fn tensor<'a>(
+    header: &'a Header,
     source: &mut dyn WeightSource,
     name: &str,
     needed: &[u64],
-) -> Result<Matrix, EngineError> {
+) -> Result<(&'a TensorInfo, Vec<u8>), EngineError> {
     let info = header
         .tensor(name)
         .ok_or_else(|| EngineError::MissingTensor(name.into()))?;
@@ -102,5 +107,27 @@ fn load(
             needed: needed.into(),
         });
     }
-    Matrix::new(info, &source.tensor(info)?)
+    let bytes = source.tensor(info)?;
+    if bytes.len() as u64 != info.bytes {
+        return Err(EngineError::TensorBytes {
+            name: name.into(),
+            found: bytes.len() as u64,
+            needed: info.bytes,
+        });
+    }
+    gguf::check_weights(info.ty, &bytes).map_err(|damage| EngineError::DamagedTensor {
+        name: name.into(),
+        damage,
+    })?;
+    Ok((info, bytes))
+}
+
+fn load(
+    header: &Header,
+    source: &mut dyn WeightSource,
+    name: &str,
+    needed: &[u64],
+) -> Result<Matrix, EngineError> {
+    let (info, bytes) = tensor(header, source, name, needed)?;
+    Ok(Matrix::new(info, &bytes))
 }

@@ -17,7 +17,8 @@ fn load(model: &Model, first: u32, end: u32, n_layers: u32) -> Shard {
     let header = Header::read(file, file.len() as u64).unwrap();
     let stage = Stage::of(LayerRange::new(first, end).unwrap(), n_layers);
     let mut shard = block_on(Shard::load(&header, stage, &mut { file }, BackendKind::Cpu)).unwrap();
-    shard.open(0, 128).unwrap();
+    let context = shard.config().context.min(320);
+    shard.open(0, context).unwrap();
     shard
 }
 
@@ -116,6 +117,8 @@ fn every_rope_scaling_agrees_with_f64() {
         for (name, rope) in [
             ("linear", RopeKind::Linear),
             ("yarn", RopeKind::Yarn),
+            ("yarn with numbers of its own", RopeKind::YarnTuned),
+            ("llama3", RopeKind::Llama3),
             ("factors", RopeKind::Factors),
         ] {
             let bias = architecture == "qwen2";
@@ -170,15 +173,30 @@ fn every_weight_type_is_the_same_in_any_batch_and_on_any_cut() {
         let model = Model::new(Recipe {
             ty,
             layers: 3,
+            context: 320,
             ..Recipe::default()
         });
-        let tokens = tokens();
+        let tokens: Vec<u32> = tokens().into_iter().cycle().take(300).collect();
         let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         let whole = bits(&logits(&mut load(&model, 0, 3, 3), &tokens, 64));
-        for chunk in [1, 7] {
+        for chunk in [1, 2, 7, 256] {
+            let mut shard = load(&model, 0, 3, 3);
             assert!(
-                bits(&logits(&mut load(&model, 0, 3, 3), &tokens, chunk)) == whole,
+                bits(&logits(&mut shard, &tokens, chunk)) == whole,
                 "{ty:?} in chunks of {chunk}"
+            );
+            // What was written behind a truncation leaves no trace.
+            let garbage: Vec<u32> = tokens.iter().rev().copied().take(50).collect();
+            block_on(shard.step(0, 210, Input::Tokens(&garbage), Want::Nothing)).unwrap();
+            shard.truncate(0, 200).unwrap();
+            let rows: Vec<u32> = (0..60).collect();
+            let step = shard.step(0, 200, Input::Tokens(&tokens[200..260]), Want::Logits(&rows));
+            let Output::Logits(again) = block_on(step).unwrap() else {
+                panic!()
+            };
+            assert!(
+                bits(&again) == whole[200 * VOCAB..260 * VOCAB],
+                "{ty:?} after truncation"
             );
         }
         let (mut first, mut last) = (load(&model, 0, 1, 3), load(&model, 1, 3, 3));

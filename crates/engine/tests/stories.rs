@@ -186,7 +186,7 @@ fn narrow_wires_cost_what_they_say() {
             .unwrap()
             .logits(WireType::F32, 0, &tokens, 64);
         for (wire, most) in [(WireType::F16, 1e-3), (WireType::Q8, 1e-2)] {
-            for cuts in [&[3][..], &[1, 2, 3, 4]] {
+            for cuts in [&[1][..], &[2], &[3], &[4], &[2, 4], &[1, 2, 3, 4]] {
                 let found = Chain::load(model, cuts).unwrap().logits(wire, 0, &tokens, 64);
                 let error: f64 = found
                     .iter()
@@ -201,8 +201,7 @@ fn narrow_wires_cost_what_they_say() {
                     .count();
                 let share = agreed as f64 / tokens.len() as f64;
                 eprintln!(
-                    "{model} over {wire:?}, {} cuts: agreement {share:.3}, NMSE {nmse:.1e}",
-                    cuts.len()
+                    "{model} over {wire:?}, cut before {cuts:?}: agreement {share:.3}, NMSE {nmse:.1e}"
                 );
                 assert!(
                     nmse < most && share > 0.9,
@@ -462,6 +461,19 @@ fn stages_outside_the_model_and_damaged_sources_are_refused() {
     assert!(load(1, 5, true, true, &bytes).contains("embedding + head + layers 1..5"));
     assert!(load(0, 4, true, true, &bytes).contains("head"));
     assert!(load(4, 5, false, true, &bytes[..bytes.len() - 9]).contains("end before it"));
+    let mut damaged = bytes.clone();
+    let norm = header.tensor("blk.4.ffn_norm.weight").unwrap().offset_bytes as usize;
+    damaged[norm + 8..norm + 12].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    let error = load(4, 5, false, true, &damaged);
+    assert!(
+        error.contains("blk.4.ffn_norm.weight: block 2 of the weights is not finite"),
+        "{error}"
+    );
+    assert_eq!(
+        load(0, 4, true, false, &damaged),
+        "",
+        "another stage never sees it"
+    );
     let Err(error) = block_on(Shard::load(
         &header,
         Stage::of(LayerRange::new(0, 5).unwrap(), 5),

@@ -67,24 +67,72 @@ fn every_family_renders_as_jinja2_renders_it() {
 /// A template that must be stopped within a second (100 ms is the promise for an idle machine).
 fn check_stopped(source: &str, complaint: &str) {
     let started = Instant::now();
-    let error = template(source)
+    let source = format!("{source}{{{{ messages|length }}}}");
+    let error = template(&source)
         .and_then(|t| t.render(&user("hi"), true, 0))
         .unwrap_err();
-    assert!(error.to_string().contains(complaint), "{source:.60}: {error}");
+    assert!(error.to_string().contains(complaint), "{source:.80}: {error}");
     assert!(
         started.elapsed().as_millis() < 1_000,
-        "{source:.60} took {:?}",
+        "{source:.80} took {:?}",
         started.elapsed()
     );
 }
 
+/// Each class of templates that mean harm, over five seeds, and over a hundred with `--ignored`.
+macro_rules! classes {
+    ($($name:ident: $complaint:literal, |$seed:ident| $source:expr;)+) => {
+        mod forged {
+            $(#[test]
+            fn $name() {
+                (0..5).for_each(|$seed: usize| super::check_stopped(&$source, $complaint));
+            })+
+
+            mod long {
+                $(#[test]
+                #[ignore = "a hundred seeds of every class take a while: run with --ignored"]
+                fn $name() {
+                    (0..100).for_each(|$seed: usize| super::super::check_stopped(&$source, $complaint));
+                })+
+            }
+        }
+    };
+}
+
+const MORE: &str = "the template makes more than";
+
+classes! {
+    loop_without_end: "fuel", |seed| format!(
+        "{{% for a in range({0}) %}}{{% for b in range({0}) %}}{{% endfor %}}{{% endfor %}}", 99_999 - seed);
+    range_of_a_billion: "range", |seed| format!("{{% for a in range({}) %}}x{{% endfor %}}", 1_000_000_000 + seed);
+    recursion_64_deep: "recursion", |seed| format!(
+        "{{% macro m(n) %}}{{% if n %}}{{{{ m(n - 1) }}}}{{% endif %}}{{% endmacro %}}{{{{ m({}) }}}}", 64 + seed);
+    attribute_walking: "", |seed| format!(
+        "{{{{ {}.__class__.__mro__[1].__subclasses__() }}}}", ["''", "messages", "[]", "namespace", "bos_token"][seed % 5]);
+    output_of_a_gibibyte: "the template makes more than", |seed| format!(
+        "{{% for a in range({}) %}}{}{{% endfor %}}", 1_100 + seed, "x".repeat(1_000_000 / (1 + seed % 5)));
+    a_string_that_doubles: "the template makes more than", |seed| format!(
+        "{{% set n = namespace(x='{}') %}}{{% for i in range(99) %}}{{% set n.x = n.x {} n.x %}}{{% endfor %}}",
+        "a".repeat(1 + seed), ["~", "+"][seed % 2]);
+    a_list_that_doubles: "a list of more than", |seed| format!(
+        "{{% set n = namespace(x=['{}']) %}}{{% for i in range(99) %}}{{% set n.x = n.x + n.x %}}{{% endfor %}}",
+        "a".repeat(seed));
+}
+
+#[test]
+fn a_template_that_never_looks_at_the_messages_is_refused() {
+    for seed in 0..5 {
+        let refused = template(&"Answer me. ".repeat(seed + 1)).map(drop).unwrap_err();
+        assert!(
+            refused.to_string().contains("never looks at the messages"),
+            "{refused}"
+        );
+    }
+    assert!(template("{{ messages[0].content }}").is_ok());
+}
+
 #[test]
 fn templates_without_end_are_stopped() {
-    check_stopped(
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "fuel",
-    );
-    check_stopped("{% for a in range(1000000000) %}x{% endfor %}", "range");
     check_stopped("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "recursion");
     check_stopped(
         &format!(
@@ -94,31 +142,217 @@ fn templates_without_end_are_stopped() {
         ),
         "",
     );
-    check_stopped("{{ 'x' * 1000000000000 }}", "too large");
+    check_stopped("{% set n = 1000000000000 %}{{ 'x' * n }}", MORE);
     check_stopped(
-        "{% for a in range(9000) %}{{ 'xxxxxxxxxx' * 100 }}{% endfor %}",
-        "longer than",
+        "{% set n = 100 %}{% for a in range(9000) %}{{ 'xxxxxxxxxx' * n }}{% endfor %}",
+        MORE,
     );
+    let long = "x".repeat(500_000);
     check_stopped(
-        "{{ 'aaaaaaaaaa'.replace('', 'x' * 999999).replace('', 'x' * 999999) }}",
+        &format!("{{{{ 'aaaaaaaaaa'.replace('', '{long}').replace('', '{long}') }}}}"),
         "too l",
     );
 }
 
+/// What grows by doubling grows past any memory in forty steps, which no count of instructions sees.
+#[test]
+fn templates_that_grow_are_stopped_whatever_they_grow_by() {
+    let doubled = |step: &str| {
+        format!(
+            "{{% set n = namespace(x='aaaaaaaaaaaaaaaa') %}}{{% for i in range(200) %}}{step}{{% endfor %}}"
+        )
+    };
+    for step in [
+        "{% set n.x = n.x ~ n.x %}",
+        "{% set n.x = n.x + n.x %}",
+        "{% set n.x = n.x * 2 %}",
+        "{% set n.x = [n.x, n.x]|join %}",
+        "{% set n.x = [n.x, n.x]|join(n.x) %}",
+        "{% set n.x = n.x.join([n.x, n.x]) %}",
+        "{% set n.x = n.x.replace('a', 'aa') %}",
+        "{% set n.x = n.x|replace('a', 'aa') %}",
+        "{% set n.x = n.x|indent(n.x|length, true) %}",
+        "{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}",
+        "{% set n.x %}{{ n.x }}{% filter upper %}{{ n.x }}{% endfilter %}{% endset %}",
+        "{% set n.x = [n.x, n.x]|tojson %}",
+        "{% set n.x = {'a': n.x, 'b': n.x}|string %}",
+        "{% set n.x = (n.x ~ n.x)[:] %}",
+    ] {
+        check_stopped(&doubled(step), MORE);
+    }
+    check_stopped(
+        &format!("{{% set x = 'aaaa' %}}{}", "{% set x = x ~ x %}".repeat(60)),
+        MORE,
+    );
+    check_stopped(
+        "{% macro m(x, n) %}{% if n %}{{ m(x ~ x, n - 1) }}{% endif %}{% endmacro %}{{ m('aaaa', 40) }}",
+        MORE,
+    );
+    let nested = |open: &str| {
+        format!(
+            "{{% set x = 'aaaa' %}}{}{}",
+            open.repeat(30),
+            "{% endwith %}".repeat(30)
+        )
+    };
+    check_stopped(&nested("{% with x = x ~ x %}"), MORE);
+    // Copies that are kept: none is long, together they are.
+    check_stopped(
+        "{% set n = namespace(x=[]) %}{% set long = 'x' * messages|length * 4096 * 100 %}\
+         {% for i in range(9999) %}{% set n.x = n.x + [long[1:]] %}{% endfor %}",
+        MORE,
+    );
+}
+
+/// Values that are small in memory and without end to whoever writes, compares or drops them.
+#[test]
+fn values_in_values_are_stopped() {
+    let grown = |step: &str, end: &str| {
+        format!("{{% set n = namespace(x='a') %}}{{% for i in range(9999) %}}{step}{{% endfor %}}{end}")
+    };
+    check_stopped(&grown("{% set n.x = [n.x] %}", ""), "nested deeper than");
+    check_stopped(&grown("{% set n.x = {'a': n.x} %}", ""), "nested deeper than");
+    check_stopped(&grown("{% set n.x = dict(a=n.x) %}", ""), "nested deeper than");
+    check_stopped(&grown("{% set n.x = [n.x, n.x] %}", "{{ n.x }}"), MORE);
+    check_stopped(
+        "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
+        "a namespace cannot be stored",
+    );
+    check_stopped(
+        "{% set n = namespace() %}{% set n.n = [[n]] %}{{ n == n }}",
+        "a namespace cannot be stored",
+    );
+    check_stopped(
+        "{% for i in range(99999) %}{{ range(99999)|list|length }}{% endfor %}",
+        MORE,
+    );
+    check_stopped(
+        "{% for i in range(99999) %}{{ 7 in range(99999) }}{% endfor %}",
+        MORE,
+    );
+}
+
+/// What is harmful before it runs.
+#[test]
+fn templates_that_are_harmful_to_compile_are_refused() {
+    let operators = |count: usize| format!("{{{{ messages{} }}}}", " ~ 'a'".repeat(count));
+    assert!(template(&operators(500)).is_ok());
+    check_stopped(&operators(100_000), "more than 1024 tokens in one tag");
+    check_stopped(
+        &format!("{{% if a %}}{}{{% endif %}}", "{% elif a %}".repeat(50_000)),
+        "more than",
+    );
+    check_stopped(&"{{ a }}".repeat(100_000), "more than 4096 tags");
+    check_stopped("{{ 'x' * 99999999 }}", "a product needs a variable");
+    check_stopped("{{ ('x') * 99999999 }}", "a product needs a variable");
+    check_stopped("{{ 99999999 * ['x'] }}", "a product needs a variable");
+    check_stopped("{{ m(*messages) }}", "cannot be spread");
+    check_stopped("{{ m(1, **messages) }}", "cannot be spread");
+    check_stopped(
+        "{% set n = 3 %}{{ undefined_name * n + 2 * 3 }}",
+        "unsupported types",
+    );
+}
+
+/// What the compiler is given at most does not exhaust the stack of a browser's worker, which has one mebibyte.
+#[test]
+fn the_deepest_template_compiles_on_a_small_stack() {
+    let deepest = [
+        format!("{{{{ messages{} }}}}", " ~ 'a'".repeat(505)),
+        format!("{{{{ messages{} }}}}", ".a".repeat(505)),
+        format!("{{{{ messages{} }}}}", "|a".repeat(505)),
+        format!("{{{{ {}messages }}}}", "not ".repeat(1_000)),
+        format!("{{{{ {}messages{} }}}}", "(".repeat(500), ")".repeat(500)),
+        format!("{{{{ {}messages{} }}}}", "[".repeat(500), "]".repeat(500)),
+        format!("{{% if messages %}}{}{{% endif %}}", "{% elif a %}".repeat(256)),
+        format!(
+            "{}{{{{ messages }}}}{}",
+            "{% if true %}".repeat(2_000),
+            "{% endif %}".repeat(2_000)
+        ),
+        format!(
+            "{}{{{{ messages }}}}{}",
+            "{% for a in b %}".repeat(2_000),
+            "{% endfor %}".repeat(2_000)
+        ),
+    ];
+    #[allow(clippy::disallowed_methods)] // a test may start a thread: only there a stack has a size
+    let small = std::thread::Builder::new().stack_size(1 << 20).spawn(move || {
+        for source in deepest {
+            let _ = template(&source).map(|template| template.render(&user("hi"), true, 0));
+        }
+    });
+    small.unwrap().join().unwrap();
+}
+
 #[test]
 fn templates_reach_nothing_outside_themselves() {
-    check_stopped("{{ ''.__class__.__mro__ }}", "");
     check_stopped("{{ messages.__class__() }}", "");
-    check_stopped("{% include '/etc/passwd' %}", "");
-    check_stopped("{% import 'os' as os %}", "");
+    check_stopped("{% include '/etc/passwd' %}", "there are no other templates");
+    check_stopped("{% import 'os' as os %}", "there are no other templates");
+    check_stopped("{% block a %}{% endblock %}", "there are no other templates");
     check_stopped("{{ raise_exception('not today') }}", "not today");
+    check_stopped("{{ debug() }}", "debug is unknown");
+    check_stopped("{{ 'x'|nothing }}", "filter nothing is unknown");
+}
+
+#[test]
+fn arithmetic_is_as_without_a_budget() {
+    let check = |source: &str, expect: &str| {
+        let template = template(&format!("{{% set m = messages %}}{source}")).unwrap();
+        assert_eq!(template.render(&user("hi"), true, 0).unwrap(), expect, "{source}");
+    };
+    check(
+        "{{ m|length + 2 }} {{ 1.5 + m|length }} {{ m|length * 3 }} {{ 2 * 3 }} {{ m|length * 0.5 }}",
+        "3 2.5 3 6 0.5",
+    );
+    check("{{ 'a' + 'b' ~ 1 ~ none ~ 2.5 ~ true }}", "ab1none2.5True");
+    check(
+        "{% set n = 3 %}{{ 'ab' * n }}{{ n * 'c' }}{{ ([1] * n)|length }}{{ ([1] + [2, 3])|join('-') }}",
+        "abababccc31-2-3",
+    );
+    check(
+        "{{ 'i' in m[0].content }} {{ 4 in [1, 2] }} {{ 1 not in [1, 2] }}",
+        "True False False",
+    );
+    check(
+        "{{ 'hello'[1:3] }}{{ m[0].content[::-1] }}{{ ' x '|trim }}{{ 'a,b'.split(',')|join(' ') }}",
+        "elihxa b",
+    );
+    check(
+        "{% for a in m recursive %}{{ a.role }}{% endfor %}{% for k, v in {'a': 1}.items() %}{{ k }}{{ v }}{% endfor %}",
+        "usera1",
+    );
+    check(
+        "{% macro m(x, y=2) %}{{ x + y }}{% endmacro %}{{ m(1) }}{{ m(1, y=5) }}{% call m(3) %}{% endcall %}",
+        "365",
+    );
+    check(
+        "{% set ns = namespace(a=1) %}{% for i in range(3) %}{% set ns.a = ns.a + i %}{% endfor %}{{ ns.a }}",
+        "4",
+    );
+    check("{{ 9223372036854775807 + m|length }}", "9223372036854775808");
 }
 
 #[test]
 fn broken_and_huge_templates_are_refused_when_they_are_loaded() {
     assert!(template("{% for %}").is_err());
-    assert!(template(&"x".repeat(MAX_TEMPLATE_BYTES)).is_ok());
-    assert!(template(&"x".repeat(MAX_TEMPLATE_BYTES + 1)).is_err());
+    let long = |len: usize| format!("{{{{ messages }}}}{}", "x".repeat(len - 14));
+    assert!(template(&long(MAX_TEMPLATE_BYTES)).is_ok());
+    assert!(template(&long(MAX_TEMPLATE_BYTES + 1)).is_err());
+}
+
+/// A prompt at its limit is made, one beyond it is not, though the budget would do.
+#[test]
+fn prompts_are_bounded() {
+    let echo = template("{{ messages[0].content }}").unwrap();
+    let most = engine::MAX_PROMPT_BYTES;
+    assert_eq!(
+        echo.render(&user(&"x".repeat(most)), true, 0).unwrap().len(),
+        most
+    );
+    let error = echo.render(&user(&"x".repeat(most + 1)), true, 0).unwrap_err();
+    assert!(error.to_string().contains("the prompt is longer than"), "{error}");
 }
 
 #[test]

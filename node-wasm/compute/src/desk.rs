@@ -320,9 +320,10 @@ fn engine_sampling(sampling: &jobs::Sampling) -> Sampling {
 fn from_engine(error: &EngineError) -> Failure {
     let code = match error {
         EngineError::OutOfMemory { .. } => "wont_fit",
-        EngineError::Gguf(_) | EngineError::MissingTensor(_) | EngineError::TensorShape { .. } => {
-            "model_rejected"
-        }
+        EngineError::Gguf(_)
+        | EngineError::MissingTensor(_)
+        | EngineError::TensorShape { .. }
+        | EngineError::DamagedTensor { .. } => "model_rejected",
         EngineError::Backend(_) => "no_webgpu",
         _ => "bad_request",
     };

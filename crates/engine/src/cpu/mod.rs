@@ -6,7 +6,7 @@ pub(crate) mod cache;
 pub(crate) mod layer;
 pub(crate) mod matrix;
 pub(crate) mod ops;
-mod quant;
+pub(crate) mod quant;
 mod simd;
 
 use gguf::{Config, Header, Stage};

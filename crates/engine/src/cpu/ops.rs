@@ -106,8 +106,9 @@ pub(crate) fn exp(x: f32) -> f32 {
     if x < -87.3 { 0.0 } else { result }
 }
 
+/// Σ xᵢ.
 #[inline]
-fn sum(x: &[f32]) -> f32 {
+pub(crate) fn sum(x: &[f32]) -> f32 {
     let (chunks, tail) = x.as_chunks::<LANES>();
     let mut sums = [0.0f32; LANES];
     for chunk in chunks {

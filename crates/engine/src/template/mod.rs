@@ -1,19 +1,24 @@
 //! Chat templates: the Jinja program in a model file that turns messages into a prompt.
-//! Does not trust the program: it runs with fuel, a bounded output, and no way out of itself. What
-//! it cannot bound is a string that doubles itself in a variable: that ends where memory ends.
+//! Does not trust the program: it runs with fuel for its instructions, a budget for what they make, and no way out of
+//! itself.
 //!
 //! Rendered as the Transformers library does it: blocks trimmed, `raise_exception`,
 //! `strftime_now`, `tojson` in Python's spelling, Python's string and dictionary methods.
 
+mod budget;
 mod clock;
 mod json;
 mod python;
+mod rewrite;
+mod shape;
 
-use std::io;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gguf::Header;
+use minijinja::machinery::{CompiledTemplate, TemplateConfig, eval, make_string_output};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, Error, ErrorKind, Value, context};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Value, context};
 
 use crate::EngineError;
 use crate::tokenizer::Tokenizer;
@@ -24,9 +29,9 @@ pub const MAX_TEMPLATE_BYTES: usize = 1 << 20;
 /// Bytes of a rendered prompt: far beyond any context, far below a phone's memory.
 pub const MAX_PROMPT_BYTES: usize = 4 << 20;
 
-/// Instructions of one rendering. A conversation of a thousand messages takes some ten thousand; an
-/// endless loop is over in well under 100 ms.
-const FUEL: u64 = 500_000;
+/// Instructions of one rendering. A conversation of a thousand messages takes a hundred thousand; an
+/// endless loop is over in about 100 ms.
+const FUEL: u64 = 750_000;
 
 /// Template calls inside template calls.
 const MAX_DEPTH: usize = 50;
@@ -43,6 +48,7 @@ pub struct Message {
 /// A model's chat template.
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     bos: String,
     eos: String,
 }
@@ -75,12 +81,11 @@ impl ChatTemplate {
                 "{bytes} bytes, at most {MAX_TEMPLATE_BYTES} are read"
             )));
         }
+        let refused = |reason: String| EngineError::Template(format!("refused: {reason}"));
+        shape::check(&source, syntax()?).map_err(refused)?;
+        // Compiled for each rendering, since the program borrows its source; here to say at once what is wrong.
+        compile(&source)?;
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build();
-        environment.set_syntax(syntax.map_err(failed)?);
         environment.set_recursion_limit(MAX_DEPTH);
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(python::method);
@@ -88,9 +93,10 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_template_owned(NAME, source).map_err(failed)?;
+        budget::install(&mut environment);
         Ok(ChatTemplate {
             environment,
+            source,
             bos,
             eos,
         })
@@ -112,41 +118,54 @@ impl ChatTemplate {
             .iter()
             .map(|message| context! { role => &message.role, content => &message.content })
             .collect();
-        let context = context! {
-            messages,
-            add_generation_prompt,
-            bos_token => &self.bos,
-            eos_token => &self.eos,
-            tools => (),
-            documents => (),
-            strftime_now => Value::from_function(move |format: String| clock::strftime(&format, now_s)),
-        };
-        let mut prompt = Bounded(Vec::new());
-        let template = self.environment.get_template(NAME).map_err(failed)?;
-        template
-            .render_captured_to(context, &mut prompt)
-            .map_err(failed)?;
-        String::from_utf8(prompt.0).map_err(|_| EngineError::Template("the prompt is not UTF-8".into()))
+        let strftime_now = Value::from_function(move |format: String| clock::strftime(&format, now_s));
+        let context: Value = [
+            ("messages", Value::from(messages)),
+            ("add_generation_prompt", add_generation_prompt.into()),
+            ("bos_token", self.bos.as_str().into()),
+            ("eos_token", self.eos.as_str().into()),
+            ("tools", ().into()),
+            ("documents", ().into()),
+            ("strftime_now", strftime_now),
+            (budget::NAME, budget::Budget::full()),
+        ]
+        .into_iter()
+        .collect();
+        let compiled = compile(&self.source)?;
+        let program = rewrite::rewrite(&compiled.instructions);
+        let (mut prompt, blocks) = (String::new(), BTreeMap::new());
+        let mut out = make_string_output(&mut prompt);
+        eval(
+            &self.environment,
+            &program,
+            context,
+            &blocks,
+            &mut out,
+            AutoEscape::None,
+        )
+        .map_err(failed)?;
+        if prompt.len() > MAX_PROMPT_BYTES {
+            let reason = format!("the prompt is longer than {MAX_PROMPT_BYTES} bytes");
+            return Err(EngineError::Template(reason));
+        }
+        Ok(prompt)
     }
 }
 
-/// A buffer that refuses to grow beyond [`MAX_PROMPT_BYTES`].
-struct Bounded(Vec<u8>);
+fn syntax() -> Result<SyntaxConfig, EngineError> {
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build();
+    syntax.map_err(failed)
+}
 
-impl io::Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_PROMPT_BYTES {
-            return Err(io::Error::other(format!(
-                "the prompt is longer than {MAX_PROMPT_BYTES} bytes"
-            )));
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn compile(source: &str) -> Result<CompiledTemplate<'_>, EngineError> {
+    let config = TemplateConfig {
+        syntax_config: syntax()?,
+        default_auto_escape: Arc::new(|_: &str| AutoEscape::None),
+    };
+    CompiledTemplate::new(NAME, source, &config).map_err(failed)
 }
 
 fn failed(error: Error) -> EngineError {

@@ -4,18 +4,28 @@
 use minijinja::value::{ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
+use super::budget::{MAX_MADE, charge, charge_whole, made};
+
 /// Answers `value.name(args)` where minijinja knows no such method.
 pub(super) fn method(
-    _state: &mut State<'_, '_>,
+    state: &mut State<'_, '_>,
     value: &Value,
     name: &str,
     args: &[Value],
 ) -> Result<Value, Error> {
-    match value.kind() {
+    for value in args.iter().chain([value]) {
+        charge_whole(state, value)?;
+    }
+    if let ("join", Some(text), Some(items)) = (name, value.as_str(), args.first()) {
+        let count = items.try_iter()?.count();
+        charge(state, (text.len() as u64).saturating_mul(count as u64))?;
+    }
+    let result = match value.kind() {
         ValueKind::String => string_method(value.as_str().unwrap_or_default(), name, args),
         ValueKind::Map => map_method(value, name, args),
         _ => Err(Error::from(ErrorKind::UnknownMethod)),
-    }
+    }?;
+    made(state, result)
 }
 
 fn string_method(text: &str, name: &str, args: &[Value]) -> Result<Value, Error> {
@@ -137,13 +147,13 @@ fn any_of(args: &[Value], matches: impl Fn(&str) -> bool) -> Result<bool, Error>
 }
 
 /// Refuses a replacement that would write without end.
-fn bounded(text: &str, from: &str, to: &str) -> Result<(), Error> {
+pub(super) fn bounded(text: &str, from: &str, to: &str) -> Result<(), Error> {
     let places = if from.is_empty() {
         text.chars().count() + 1
     } else {
         text.len() / from.len()
     };
-    if places.saturating_mul(to.len()) > super::MAX_PROMPT_BYTES {
+    if (places as u64).saturating_mul(to.len() as u64) > MAX_MADE {
         return Err(Error::new(
             ErrorKind::InvalidOperation,
             "replace: the result would be too long",

@@ -27,6 +27,10 @@ pub(crate) enum RopeKind {
     Plain,
     Linear,
     Yarn,
+    /// The same with every number of its own.
+    YarnTuned,
+    /// Llama 3's scaling, by its numbers.
+    Llama3,
     /// Llama 3's scaling as converters write it: a divisor per pair.
     Factors,
 }
@@ -39,6 +43,10 @@ const BASE: f64 = 10_000.0;
 const EPS: f64 = 1e-6;
 const FACTOR: f64 = 4.0;
 const ORIGINAL_CONTEXT: f64 = 32.0;
+/// Fast and slow turns, and the attention's factor, where they are not the usual ones.
+const TUNED: (f64, f64, f64) = (3.0, 0.25, 1.5);
+/// Waves longer than the original context over the first are stretched, shorter than over the second are kept.
+const LLAMA3: (f64, f64) = (0.5, 3.0);
 
 impl Default for Recipe {
     fn default() -> Recipe {
@@ -230,16 +238,30 @@ impl Model {
                 RopeKind::Plain => plain,
                 RopeKind::Linear => plain / FACTOR,
                 RopeKind::Factors => plain / self.weights["rope_freqs.weight"][pair],
-                RopeKind::Yarn => {
-                    size = 1.0 + 0.1 * FACTOR.ln();
-                    // Pairs that turn more than 32 times over the original context keep their speed,
-                    // those that turn less than once are slowed, those between are blended.
+                RopeKind::Yarn | RopeKind::YarnTuned => {
+                    let tuned = self.recipe.rope == RopeKind::YarnTuned;
+                    let (fast, slow, attention) = if tuned { TUNED } else { (32.0, 1.0, 1.0) };
+                    size = attention * (1.0 + 0.1 * FACTOR.ln());
+                    // Pairs that turn more than `fast` times over the original context keep their speed,
+                    // those that turn less than `slow` times are slowed, those between are blended.
                     let pair_turning = |turns: f64| {
                         half as f64 * (ORIGINAL_CONTEXT / (turns * std::f64::consts::TAU)).ln() / BASE.ln()
                     };
-                    let (low, high) = (pair_turning(32.0).floor().max(0.0), pair_turning(1.0).ceil());
+                    let (low, high) = (pair_turning(fast).floor().max(0.0), pair_turning(slow).ceil());
                     let slow = ((pair as f64 - low) / (high - low)).clamp(0.0, 1.0);
                     plain * (1.0 - slow) + plain / FACTOR * slow
+                }
+                RopeKind::Llama3 => {
+                    let (low, high) = LLAMA3;
+                    let wave = std::f64::consts::TAU / plain;
+                    if wave < ORIGINAL_CONTEXT / high {
+                        plain
+                    } else if wave > ORIGINAL_CONTEXT / low {
+                        plain / FACTOR
+                    } else {
+                        let smooth = (ORIGINAL_CONTEXT / wave - low) / (high - low);
+                        (1.0 - smooth) * plain / FACTOR + smooth * plain
+                    }
                 }
             };
             let (sin, cos) = (position as f64 * speed).sin_cos();
@@ -306,7 +328,8 @@ fn write(recipe: &Recipe, tensors: &[Written]) -> Vec<u8> {
     keys.f32(&format!("{arch}.rope.freq_base"), BASE as f32);
     if let Some(kind) = match recipe.rope {
         RopeKind::Linear => Some("linear"),
-        RopeKind::Yarn => Some("yarn"),
+        RopeKind::Yarn | RopeKind::YarnTuned => Some("yarn"),
+        RopeKind::Llama3 => Some("llama3"),
         _ => None,
     } {
         keys.string(&format!("{arch}.rope.scaling.type"), kind);
@@ -315,6 +338,17 @@ fn write(recipe: &Recipe, tensors: &[Written]) -> Vec<u8> {
             &format!("{arch}.rope.scaling.original_context_length"),
             ORIGINAL_CONTEXT as u32,
         );
+    }
+    for (name, value) in match recipe.rope {
+        RopeKind::YarnTuned => vec![
+            ("yarn_beta_fast", TUNED.0),
+            ("yarn_beta_slow", TUNED.1),
+            ("attn_factor", TUNED.2),
+        ],
+        RopeKind::Llama3 => vec![("low_freq_factor", LLAMA3.0), ("high_freq_factor", LLAMA3.1)],
+        _ => Vec::new(),
+    } {
+        keys.f32(&format!("{arch}.rope.scaling.{name}"), value as f32);
     }
     keys.string("tokenizer.ggml.model", "llama");
     let names: Vec<String> = (0..VOCAB).map(|i| format!("t{i}")).collect();

@@ -33,30 +33,26 @@ impl Format for Q2K {
     const GROUPS: usize = 2;
     const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 84]] {
-        bytes.as_chunks().0
-    }
-
     #[inline(always)]
     fn parameters(_: &[u16], blocks: &[[u8; 84]], scales: &mut [f32], offsets: &mut [f32]) {
-        for ((block, scales), offsets) in blocks
-            .iter()
-            .zip(scales.as_chunks_mut::<16>().0)
-            .zip(offsets.as_chunks_mut::<16>().0)
-        {
-            let (d, dmin) = (half(block, 80), half(block, 82));
-            for ((both, scale), offset) in block[..16].iter().zip(scales).zip(offsets) {
-                *scale = d * f32::from(both & 0x0f);
-                *offset = -dmin * f32::from(both >> 4);
-            }
-        }
+        each_block(
+            blocks,
+            scales,
+            offsets,
+            |block, scales: &mut [f32; 16], offsets| {
+                let (d, dmin) = (half(block, 80), half(block, 82));
+                for ((both, scale), offset) in block[..16].iter().zip(scales).zip(offsets) {
+                    *scale = d * f32::from(both & 0x0f);
+                    *offset = -dmin * f32::from(both >> 4);
+                }
+            },
+        );
     }
 
     #[inline(always)]
     fn quants(block: &[u8; 84], chunk: usize) -> [Int; 4] {
         let part = |half: usize| two_bits(sixteen(block, 16 + chunk / 4 * 32 + 16 * half), chunk % 4);
-        let (first, second) = (part(0), part(1));
-        [even(first), odd(first), even(second), odd(second)]
+        lanes_of(part(0), part(1))
     }
 }
 
@@ -66,35 +62,32 @@ impl Format for Q3K {
     const GROUPS: usize = 2;
     const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 110]] {
-        bytes.as_chunks().0
-    }
-
     /// Of each s the lower four bits lie in the nibbles of the first eight bytes, the upper two in
     /// the last four.
     #[inline(always)]
     fn parameters(_: &[u16], blocks: &[[u8; 110]], scales: &mut [f32], offsets: &mut [f32]) {
-        for ((block, scales), offsets) in blocks
-            .iter()
-            .zip(scales.as_chunks_mut::<16>().0)
-            .zip(offsets.as_chunks_mut::<16>().0)
-        {
-            let d = half(block, 108);
-            let (low, high) = (word(block, 96), word(block, 100));
-            let upper = word(block, 104);
-            let nibble = 0x0f0f_0f0f;
-            let two = |shift: u32| (upper >> shift & 0x0303_0303) << 4;
-            let s = [
-                low & nibble | two(0),
-                high & nibble | two(2),
-                low >> 4 & nibble | two(4),
-                high >> 4 & nibble | two(6),
-            ];
-            for (i, (scale, offset)) in scales.iter_mut().zip(offsets).enumerate() {
-                *scale = d * ((s[i / 4] >> (8 * (i % 4)) & 0xff) as f32 - 32.0);
-                *offset = -4.0 * *scale;
-            }
-        }
+        each_block(
+            blocks,
+            scales,
+            offsets,
+            |block, scales: &mut [f32; 16], offsets| {
+                let d = half(block, 108);
+                let (low, high) = (word(block, 96), word(block, 100));
+                let upper = word(block, 104);
+                let nibble = 0x0f0f_0f0f;
+                let two = |shift: u32| (upper >> shift & 0x0303_0303) << 4;
+                let s = [
+                    low & nibble | two(0),
+                    high & nibble | two(2),
+                    low >> 4 & nibble | two(4),
+                    high >> 4 & nibble | two(6),
+                ];
+                for (i, (scale, offset)) in scales.iter_mut().zip(offsets).enumerate() {
+                    *scale = d * ((s[i / 4] >> (8 * (i % 4)) & 0xff) as f32 - 32.0);
+                    *offset = -4.0 * *scale;
+                }
+            },
+        );
     }
 
     #[inline(always)]
@@ -115,8 +108,7 @@ impl Format for Q3K {
             };
             or(low, and(high, splat_u16(0x0404)))
         };
-        let (first, second) = (part(0), part(1));
-        [even(first), odd(first), even(second), odd(second)]
+        lanes_of(part(0), part(1))
     }
 }
 
@@ -126,29 +118,16 @@ impl Format for Q4K {
     const GROUPS: usize = 1;
     const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 144]] {
-        bytes.as_chunks().0
-    }
-
     #[inline(always)]
     fn parameters(_: &[u16], blocks: &[[u8; 144]], scales: &mut [f32], offsets: &mut [f32]) {
-        for ((block, scales), offsets) in blocks
-            .iter()
-            .zip(scales.as_chunks_mut().0)
-            .zip(offsets.as_chunks_mut().0)
-        {
-            scales_and_mins(block, scales, offsets);
-        }
+        each_block(blocks, scales, offsets, scales_and_mins);
     }
 
     #[inline(always)]
     fn quants(block: &[u8; 144], chunk: usize) -> [Int; 4] {
         let at = 16 + chunk / 2 * 32;
-        let (first, second) = (
-            nibbles(sixteen(block, at), chunk % 2),
-            nibbles(sixteen(block, at + 16), chunk % 2),
-        );
-        [even(first), odd(first), even(second), odd(second)]
+        let part = |half: usize| nibbles(sixteen(block, at + 16 * half), chunk % 2);
+        lanes_of(part(0), part(1))
     }
 }
 
@@ -158,19 +137,9 @@ impl Format for Q5K {
     const GROUPS: usize = 1;
     const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 176]] {
-        bytes.as_chunks().0
-    }
-
     #[inline(always)]
     fn parameters(_: &[u16], blocks: &[[u8; 176]], scales: &mut [f32], offsets: &mut [f32]) {
-        for ((block, scales), offsets) in blocks
-            .iter()
-            .zip(scales.as_chunks_mut().0)
-            .zip(offsets.as_chunks_mut().0)
-        {
-            scales_and_mins(block, scales, offsets);
-        }
+        each_block(blocks, scales, offsets, scales_and_mins);
     }
 
     #[inline(always)]
@@ -192,8 +161,7 @@ impl Format for Q5K {
             };
             or(low, and(high, splat_u16(0x1010)))
         };
-        let (first, second) = (part(0), part(1));
-        [even(first), odd(first), even(second), odd(second)]
+        lanes_of(part(0), part(1))
     }
 }
 
@@ -203,23 +171,20 @@ impl Format for Q6K {
     const GROUPS: usize = 2;
     const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 210]] {
-        bytes.as_chunks().0
-    }
-
     #[inline(always)]
     fn parameters(_: &[u16], blocks: &[[u8; 210]], scales: &mut [f32], offsets: &mut [f32]) {
-        for ((block, scales), offsets) in blocks
-            .iter()
-            .zip(scales.as_chunks_mut::<16>().0)
-            .zip(offsets.as_chunks_mut::<16>().0)
-        {
-            let d = half(block, 208);
-            for ((s, scale), offset) in block[192..208].iter().zip(scales).zip(offsets) {
-                *scale = d * f32::from(s.cast_signed());
-                *offset = -32.0 * *scale;
-            }
-        }
+        each_block(
+            blocks,
+            scales,
+            offsets,
+            |block, scales: &mut [f32; 16], offsets| {
+                let d = half(block, 208);
+                for ((s, scale), offset) in block[192..208].iter().zip(scales).zip(offsets) {
+                    *scale = d * f32::from(s.cast_signed());
+                    *offset = -32.0 * *scale;
+                }
+            },
+        );
     }
 
     #[inline(always)]
@@ -240,8 +205,21 @@ impl Format for Q6K {
             };
             or(low, and(high, splat_u16(0x3030)))
         };
-        let (first, second) = (part(0), part(1));
-        [even(first), odd(first), even(second), odd(second)]
+        lanes_of(part(0), part(1))
+    }
+}
+
+/// Works out the `GROUPS` scales and offsets of every block of a row.
+#[inline(always)]
+fn each_block<B, const GROUPS: usize>(
+    blocks: &[B],
+    scales: &mut [f32],
+    offsets: &mut [f32],
+    mut work: impl FnMut(&B, &mut [f32; GROUPS], &mut [f32; GROUPS]),
+) {
+    let (scales, offsets) = (scales.as_chunks_mut().0, offsets.as_chunks_mut().0);
+    for ((block, scales), offsets) in blocks.iter().zip(scales).zip(offsets) {
+        work(block, scales, offsets);
     }
 }
 
@@ -298,12 +276,10 @@ fn two_bits(bytes: Int, quarter: usize) -> Int {
     and(bytes, splat_u16(0x0303))
 }
 
+/// The bytes of a run as 16-bit lanes: of each 16, the even ones and then the odd.
 #[inline(always)]
-fn even(bytes: Int) -> Int {
-    and(bytes, splat_u16(0x00ff))
-}
-
-#[inline(always)]
-fn odd(bytes: Int) -> Int {
-    shift_right::<8>(bytes)
+fn lanes_of(first: Int, second: Int) -> [Int; 4] {
+    let even = |bytes| and(bytes, splat_u16(0x00ff));
+    let odd = |bytes| shift_right::<8>(bytes);
+    [even(first), odd(first), even(second), odd(second)]
 }

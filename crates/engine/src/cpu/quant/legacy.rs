@@ -32,88 +32,33 @@ pub(super) fn take_apart<const BYTES: usize, const F16S: usize>(bytes: &[u8]) ->
     (numbers, quants)
 }
 
-impl Format for Q4_0 {
-    type Block = [u8; 16];
-    const CHUNKS: usize = 1;
-    const GROUPS: usize = 1;
-    const OFFSETS: bool = true;
+/// Formats that differ in how their quants are packed and in what their f16 numbers mean.
+macro_rules! with_offsets {
+    ($($format:ident: $bytes:literal, $quants:ident, $parameters:expr;)+) => {
+        $(impl Format for $format {
+            type Block = [u8; $bytes];
+            const CHUNKS: usize = 1;
+            const GROUPS: usize = 1;
+            const OFFSETS: bool = true;
 
-    fn blocks(bytes: &[u8]) -> &[[u8; 16]] {
-        bytes.as_chunks().0
-    }
+            #[inline(always)]
+            fn parameters(d: &[u16], _: &[[u8; $bytes]], scales: &mut [f32], offsets: &mut [f32]) {
+                $parameters(d, scales, offsets);
+            }
 
-    #[inline(always)]
-    fn parameters(d: &[u16], _: &[[u8; 16]], scales: &mut [f32], offsets: &mut [f32]) {
-        centred(d, 8.0, scales, offsets);
-    }
-
-    #[inline(always)]
-    fn quants(block: &[u8; 16], _: usize) -> [Int; 4] {
-        four_bits(block)
-    }
+            #[inline(always)]
+            fn quants(block: &[u8; $bytes], _: usize) -> [Int; 4] {
+                $quants(block)
+            }
+        })+
+    };
 }
 
-impl Format for Q4_1 {
-    type Block = [u8; 16];
-    const CHUNKS: usize = 1;
-    const GROUPS: usize = 1;
-    const OFFSETS: bool = true;
-
-    fn blocks(bytes: &[u8]) -> &[[u8; 16]] {
-        bytes.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn parameters(d: &[u16], _: &[[u8; 16]], scales: &mut [f32], offsets: &mut [f32]) {
-        from_least(d, scales, offsets);
-    }
-
-    #[inline(always)]
-    fn quants(block: &[u8; 16], _: usize) -> [Int; 4] {
-        four_bits(block)
-    }
-}
-
-impl Format for Q5_0 {
-    type Block = [u8; 20];
-    const CHUNKS: usize = 1;
-    const GROUPS: usize = 1;
-    const OFFSETS: bool = true;
-
-    fn blocks(bytes: &[u8]) -> &[[u8; 20]] {
-        bytes.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn parameters(d: &[u16], _: &[[u8; 20]], scales: &mut [f32], offsets: &mut [f32]) {
-        centred(d, 16.0, scales, offsets);
-    }
-
-    #[inline(always)]
-    fn quants(block: &[u8; 20], _: usize) -> [Int; 4] {
-        five_bits(block)
-    }
-}
-
-impl Format for Q5_1 {
-    type Block = [u8; 20];
-    const CHUNKS: usize = 1;
-    const GROUPS: usize = 1;
-    const OFFSETS: bool = true;
-
-    fn blocks(bytes: &[u8]) -> &[[u8; 20]] {
-        bytes.as_chunks().0
-    }
-
-    #[inline(always)]
-    fn parameters(d: &[u16], _: &[[u8; 20]], scales: &mut [f32], offsets: &mut [f32]) {
-        from_least(d, scales, offsets);
-    }
-
-    #[inline(always)]
-    fn quants(block: &[u8; 20], _: usize) -> [Int; 4] {
-        five_bits(block)
-    }
+with_offsets! {
+    Q4_0: 16, four_bits, centred::<8>;
+    Q4_1: 16, four_bits, from_least;
+    Q5_0: 20, five_bits, centred::<16>;
+    Q5_1: 20, five_bits, from_least;
 }
 
 impl Format for Q8_0 {
@@ -121,10 +66,6 @@ impl Format for Q8_0 {
     const CHUNKS: usize = 1;
     const GROUPS: usize = 1;
     const OFFSETS: bool = false;
-
-    fn blocks(bytes: &[u8]) -> &[[[u8; 16]; 2]] {
-        bytes.as_chunks().0.as_chunks().0
-    }
 
     #[inline(always)]
     fn parameters(d: &[u16], _: &[[[u8; 16]; 2]], scales: &mut [f32], _: &mut [f32]) {
@@ -148,10 +89,10 @@ impl Format for Q8_0 {
 
 /// One f16 scale to a block, and weights around zero.
 #[inline(always)]
-fn centred(d: &[u16], centre: f32, scales: &mut [f32], offsets: &mut [f32]) {
+fn centred<const CENTRE: u8>(d: &[u16], scales: &mut [f32], offsets: &mut [f32]) {
     for ((d, scale), offset) in d.iter().zip(scales).zip(offsets) {
         *scale = from_f16(*d);
-        *offset = -centre * *scale;
+        *offset = -f32::from(CENTRE) * *scale;
     }
 }
 

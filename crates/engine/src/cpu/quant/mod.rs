@@ -29,7 +29,7 @@ use super::simd::{
 /// How one format stores 32 or 256 weights.
 trait Format {
     /// The bytes of a block, without the scale where that is stored apart.
-    type Block;
+    type Block: bytemuck::AnyBitPattern;
     /// Runs of 32 weights in a block.
     const CHUNKS: usize;
     /// Scales in a run of 32 weights: 1 or 2.
@@ -37,8 +37,6 @@ trait Format {
     /// Whether weights have an offset.
     const OFFSETS: bool;
 
-    /// The blocks of a row.
-    fn blocks(bytes: &[u8]) -> &[Self::Block];
     /// The scale and offset of each group of a row; `d` holds the row's scales where those are
     /// stored apart.
     fn parameters(d: &[u16], blocks: &[Self::Block], scales: &mut [f32], offsets: &mut [f32]);
@@ -223,7 +221,7 @@ impl Blocks {
         let scales = &self.scales[index * row_scales..(index + 1) * row_scales];
         (
             scales,
-            F::blocks(&self.bytes[index * row_bytes..(index + 1) * row_bytes]),
+            bytemuck::cast_slice(&self.bytes[index * row_bytes..(index + 1) * row_bytes]),
         )
     }
 }
