@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what can be measured on this machine, printed, kept in BENCHMARKS.md, and as JSON.
 //! It does not judge the figures; nothing fails because a machine is slow.
 
+mod beside;
 mod browser;
 mod document;
 mod engine;
@@ -39,6 +40,16 @@ const SECTIONS: &[Section] = &[
         name: "engine",
         title: "Tokens per second, natively on the CPU",
         measure: engine::measure,
+    },
+    Section {
+        name: "wllama",
+        title: "The compute worker beside wllama, in Chromium",
+        measure: beside::wllama,
+    },
+    Section {
+        name: "llama-cpp",
+        title: "The engine beside llama.cpp, natively",
+        measure: beside::llama_cpp,
     },
     Section {
         name: "web",

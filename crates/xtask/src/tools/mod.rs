@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::lockfile;
 
 pub(crate) use chromium::find as find_chromium;
+pub(crate) use node_packages::NodePackages;
 pub(crate) use wasm_target::wasm_cargo;
 
 /// The trunk that builds with the compilers this repository supports (0.22 needs rustc 1.96.1).
