@@ -7,6 +7,7 @@ use std::rc::Rc;
 use futures::channel::mpsc;
 use futures::{SinkExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
+use identity::{LocalKey, SigningKey as _, Timestamp};
 use libp2p::identity::Keypair;
 use node::Node;
 use protocol::{PeerId, SwarmId};
@@ -126,19 +127,38 @@ fn assemble(
         .change(|snapshot| snapshot.peer_id = Some(me.clone()));
 
     let me = PeerId::new(&me).map_err(|e| Error::internal(e.to_string()))?;
+    let signer = session_key(&session)?;
+    let start = js_sys::Date::now() as u64;
     let node = Node::new(node::Config {
         me,
         swarm,
-        start: js_sys::Date::now() as u64,
-        delegation: Vec::new(),
+        start,
+        session: signer.public_key(),
+        clock: Timestamp::from_ms(start),
     });
     let effects = Effects {
         worker,
         backend: config.backend,
         view: Rc::clone(&view),
         pace_ms: config.pace_ms,
+        session: signer,
     };
     Ok(Driver::new(node, net, effects, view, (happenings, queue)))
+}
+
+/// The session's key as one that signs records.
+fn session_key(session: &Keypair) -> Result<LocalKey, Error> {
+    let unusable = |why: String| Error::internal(format!("the session's key cannot sign: {why}"));
+    let key = session
+        .clone()
+        .try_into_ed25519()
+        .map_err(|e| unusable(e.to_string()))?;
+    let secret: [u8; 32] = key
+        .secret()
+        .as_ref()
+        .try_into()
+        .map_err(|_| unusable("it is no Ed25519 key".to_owned()))?;
+    LocalKey::eddsa(&secret).map_err(|e| unusable(e.to_string()))
 }
 
 /// Hands the net's events to the driver, waiting where it is busy.

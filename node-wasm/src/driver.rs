@@ -9,7 +9,7 @@ use futures::channel::mpsc;
 use futures::{FutureExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
 use node::Node;
-use node::io::{Effect, Input, Now, Output, RequestId, StreamId};
+use node::io::{Effect, Input, Keep, Now, Output, RequestId, StreamId};
 
 use crate::answer;
 use crate::command::Command;
@@ -182,7 +182,22 @@ impl Driver {
                     self.scribes.remove(&request);
                 }
             }
+            Output::Keep(keep) => self.keep(keep),
             Output::WakeAt(at) => self.wake_at = Some(at),
+        }
+    }
+
+    /// What the node wants to know again after a restart.
+    fn keep(&self, keep: Keep) {
+        match keep {
+            Keep::Receipt(receipt) => wasm_bindgen_futures::spawn_local(async move {
+                if let Err(error) = crate::receipts::keep(&receipt).await {
+                    tracing::warn!(%error, "a receipt could not be kept");
+                }
+            }),
+            Keep::Record { swarm, .. } | Keep::Statement { swarm, .. } => {
+                tracing::debug!(?swarm, "news of a swarm's registry");
+            }
         }
     }
 

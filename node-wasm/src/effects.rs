@@ -1,4 +1,4 @@
-//! The node's deeds: computing in the worker, handing records to whoever signs them.
+//! The node's deeds: computing in the worker, signing with the session's key.
 //! Every answer goes back as an input with the deed's id.
 
 use std::cell::RefCell;
@@ -6,8 +6,11 @@ use std::rc::Rc;
 
 use futures::SinkExt as _;
 use futures::channel::mpsc;
+use identity::{LocalKey, SigningKey as _};
 use jobs::{Answer, Ask, StageKey};
-use node::io::{Compute, ComputeError, Computed, Effect, EffectId, Input, StepInput, StepOutput, Want};
+use node::io::{
+    Compute, ComputeError, Computed, Effect, EffectId, Input, Signer, StepInput, StepOutput, Want,
+};
 use protocol::{ModelId, Sampling, Stage, WireType};
 
 use crate::driver::Happening;
@@ -22,22 +25,21 @@ pub(crate) struct Effects {
     pub(crate) view: Rc<RefCell<View>>,
     /// Each step lasts at least this long: for measurements that must compare.
     pub(crate) pace_ms: Option<u32>,
+    /// The key that this tab's address in the mesh is.
+    pub(crate) session: LocalKey,
 }
 
 impl Effects {
     /// Does it, and answers where an answer is due.
     pub(crate) fn perform(&self, effect: EffectId, deed: Effect, happenings: &mpsc::Sender<Happening>) {
         match deed {
-            Effect::Sign { offer } => {
-                // Gossip signs every message with the session's key, and relays and peers check
-                // it before they read one: the offer travels as it is.
-                answer(
-                    happenings,
-                    Input::Signed {
-                        effect,
-                        record: offer,
-                    },
-                );
+            Effect::Sign { key, message } => {
+                let signature = match key {
+                    Signer::Session => Some(self.session.sign(&message)),
+                    // Asked for only where an identity was handed to the node.
+                    Signer::Identity => None,
+                };
+                answer(happenings, Input::Signed { effect, signature });
             }
             Effect::Compute(compute) => self.compute(effect, compute, happenings),
             // The driver publishes: the net is its own.

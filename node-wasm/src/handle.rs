@@ -7,7 +7,8 @@ use std::rc::Rc;
 use futures::channel::mpsc;
 use futures::{SinkExt as _, StreamExt as _};
 use node::io::{Ask, Lend, RequestId};
-use protocol::{LayerRange, Terms};
+use protocol::LayerRange;
+use registry::policy::SwarmPolicy;
 
 use crate::answer::{Scribe, Text};
 use crate::bring_up;
@@ -123,7 +124,7 @@ impl Handle {
             model: spec,
             layers,
             most_layers: facts.layers,
-            terms: Terms::Anybody,
+            policy: terms_of_work(),
             backend: match self.shared.config.backend {
                 Backend::Gpu => protocol::Backend::Gpu,
                 Backend::Auto | Backend::Cpu => protocol::Backend::Cpu,
@@ -308,5 +309,15 @@ impl Handle {
             .send(Happening::Command(command))
             .await
             .map_err(|_| Error::new("aborted", "the node was stopped"))
+    }
+}
+
+/// The terms of a tab that lends to anybody: sessions as long as there is room for one, and as many per hour as a
+/// person who types without a pause may need, with every stage opened anew now and then.
+fn terms_of_work() -> SwarmPolicy {
+    SwarmPolicy {
+        max_positions: LENT_POSITIONS,
+        sessions_per_hour: 1_200,
+        ..SwarmPolicy::default()
     }
 }

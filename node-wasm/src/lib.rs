@@ -17,6 +17,7 @@ mod handle;
 mod keys;
 mod models;
 mod net;
+mod receipts;
 mod relay_api;
 mod remembered;
 mod shelf;

@@ -1,13 +1,13 @@
 //! The board of offers: what each worker last announced, for `/api/v1/peers` and for nobody's
 //! decisions; peers choose for themselves from what they hear.
-//! It has no clock and does not verify who sent an offer; gossip's signature does, and `take`
-//! compares the names.
+//! Its clock tells old offers from new ones; what is signed by others than its worker is refused.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use identity::Timestamp;
 use protocol::{Backend, Offer, ProtocolError};
 use serde_json::{Value, json};
 
@@ -28,7 +28,7 @@ struct Row {
 #[derive(Debug, thiserror::Error)]
 pub enum OfferError {
     #[error(transparent)]
-    Malformed(#[from] ProtocolError),
+    Unsound(#[from] ProtocolError),
     #[error("an offer in the name of another peer")]
     NotTheSender,
     #[error("an offer for another swarm")]
@@ -49,12 +49,12 @@ impl Board {
         }
     }
 
-    /// Takes the offer in `bytes` that `sender` signed.
+    /// Takes the signed offer in `bytes` that `sender` published.
     ///
     /// # Errors
     /// When it is no sound offer, in another's name, for another swarm, or older than the last.
     pub fn take(&mut self, sender: &str, bytes: &[u8], now: Instant) -> Result<(), OfferError> {
-        let offer = Offer::decode(bytes)?;
+        let offer = Offer::open(bytes, Timestamp::from_seconds(unix_s()))?.offer;
         if offer.peer.as_str() != sender {
             return Err(OfferError::NotTheSender);
         }
@@ -168,17 +168,31 @@ fn unix_s() -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use gguf::{LayerRange, ModelId};
+    use identity::{LocalKey, Signed, SigningKey as _};
     use protocol::{PeerId, Power, SwarmId, Terms, Work};
 
     use super::*;
 
     const SWARM: [u8; 32] = [1; 32];
+    const A: u8 = 1;
+    const B: u8 = 2;
+    const C: u8 = 3;
+
+    /// The peers of these tests, by number.
+    fn key(peer: u8) -> LocalKey {
+        LocalKey::eddsa(&[peer; 32]).unwrap()
+    }
+
+    fn name(peer: u8) -> String {
+        let id = key(peer).public_key().peer_id().unwrap();
+        PeerId::from_bytes(&id).unwrap().to_string()
+    }
 
     /// An offer of `peer` for layers `first..end` of a model of eight.
-    fn offer(peer: &str, sequence: u64, first: u32, end: u32) -> Vec<u8> {
-        Offer {
+    fn offer(peer: u8, sequence: u64, first: u32, end: u32) -> Vec<u8> {
+        let offer = Offer {
             swarm: SwarmId(SWARM),
-            peer: PeerId::new(peer).unwrap(),
+            peer: PeerId::new(&name(peer)).unwrap(),
             addresses: Default::default(),
             kinds: Default::default(),
             work: Some(Work {
@@ -199,9 +213,17 @@ mod tests {
             sequence,
             lifetime_s: 10,
             links: Default::default(),
+            issued_at: Timestamp::from_seconds(unix_s()),
+            credential: None,
+            registry: None,
+        };
+        Signed::sign(&offer, &key(peer)).unwrap().to_bytes()
+    }
+
+    impl Board {
+        fn hear(&mut self, from: u8, bytes: &[u8], now: Instant) -> Result<(), OfferError> {
+            self.take(&name(from), bytes, now)
         }
-        .encode()
-        .unwrap()
     }
 
     #[test]
@@ -220,12 +242,12 @@ mod tests {
     fn a_newer_offer_replaces_an_older_one_and_never_the_other_way() {
         let mut board = Board::new(SWARM, 10);
         let now = Instant::now();
-        board.take("a", &offer("a", 5, 0, 4), now).unwrap();
+        board.hear(A, &offer(A, 5, 0, 4), now).unwrap();
         for old in [4, 5] {
-            let refused = board.take("a", &offer("a", old, 0, 8), now);
+            let refused = board.hear(A, &offer(A, old, 0, 8), now);
             assert!(matches!(refused, Err(OfferError::Old)), "{old}");
         }
-        board.take("a", &offer("a", 6, 4, 8), now).unwrap();
+        board.hear(A, &offer(A, 6, 4, 8), now).unwrap();
         let shown = board.to_json(&[(hex::encode([3; 32]), 5)]);
         assert_eq!(shown["workers"][0]["layers"], json!([4, 8]));
         assert_eq!(
@@ -242,9 +264,9 @@ mod tests {
     fn an_offer_ends_with_its_lifetime_or_its_worker() {
         let mut board = Board::new(SWARM, 10);
         let now = Instant::now();
-        board.take("a", &offer("a", 1, 0, 4), now).unwrap();
-        board.take("b", &offer("b", 1, 4, 8), now).unwrap();
-        board.forget("a");
+        board.hear(A, &offer(A, 1, 0, 4), now).unwrap();
+        board.hear(B, &offer(B, 1, 4, 8), now).unwrap();
+        board.forget(&name(A));
         assert_eq!(board.len(), 1);
         board.expire(now + Duration::from_secs(9));
         assert_eq!(board.len(), 1);
@@ -256,11 +278,17 @@ mod tests {
     fn only_the_senders_own_sound_offer_for_this_swarm_is_taken() {
         let mut board = Board::new(SWARM, 10);
         let now = Instant::now();
-        let forged = board.take("b", &offer("a", 1, 0, 4), now);
+        let forged = board.hear(B, &offer(A, 1, 0, 4), now);
         assert!(matches!(forged, Err(OfferError::NotTheSender)));
-        let garbage = board.take("a", b"garbage", now);
-        assert!(matches!(garbage, Err(OfferError::Malformed(_))));
-        let elsewhere = Board::new([9; 32], 10).take("a", &offer("a", 1, 0, 4), now);
+        let garbage = board.hear(A, b"garbage", now);
+        assert!(matches!(garbage, Err(OfferError::Unsound(_))));
+        let mut broken = offer(A, 1, 0, 4);
+        if let Some(last) = broken.last_mut() {
+            *last ^= 1;
+        }
+        let broken = board.hear(A, &broken, now);
+        assert!(matches!(broken, Err(OfferError::Unsound(_))));
+        let elsewhere = Board::new([9; 32], 10).hear(A, &offer(A, 1, 0, 4), now);
         assert!(matches!(elsewhere, Err(OfferError::OtherSwarm)));
         assert!(board.is_empty());
     }
@@ -269,14 +297,14 @@ mod tests {
     fn a_full_board_takes_nobody_new_until_somebody_ends() {
         let mut board = Board::new(SWARM, 2);
         let now = Instant::now();
-        for peer in ["a", "b"] {
-            board.take(peer, &offer(peer, 1, 0, 4), now).unwrap();
+        for peer in [A, B] {
+            board.hear(peer, &offer(peer, 1, 0, 4), now).unwrap();
         }
-        let refused = board.take("c", &offer("c", 1, 0, 4), now);
+        let refused = board.hear(C, &offer(C, 1, 0, 4), now);
         assert!(matches!(refused, Err(OfferError::Full(2))));
-        board.take("a", &offer("a", 2, 0, 4), now).unwrap();
+        board.hear(A, &offer(A, 2, 0, 4), now).unwrap();
         let later = now + Duration::from_secs(11);
-        board.take("c", &offer("c", 1, 0, 4), later).unwrap();
+        board.hear(C, &offer(C, 1, 0, 4), later).unwrap();
         assert_eq!(board.len(), 1);
     }
 }

@@ -172,9 +172,14 @@ fn the_peer_id_survives_a_stop_and_a_kill() {
     assert_eq!((id(&third), certhash(&third)), (peer, cert));
 }
 
-/// An offer of `peer` to compute all layers of the model.
-fn offer(peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64) -> Vec<u8> {
-    Offer {
+/// An offer of `peer` to compute all layers of the model, signed by `by`.
+fn offer(by: &Peer, peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64) -> Vec<u8> {
+    let secret = by.key.clone().try_into_ed25519().unwrap().secret();
+    let key = identity::LocalKey::eddsa(secret.as_ref().try_into().unwrap()).unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let offer = Offer {
         swarm: protocol::SwarmId(swarm),
         peer: protocol::PeerId::new(peer).unwrap(),
         addresses: Default::default(),
@@ -197,9 +202,11 @@ fn offer(peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64) -> Vec<u8>
         sequence,
         lifetime_s: 60,
         links: Default::default(),
-    }
-    .encode()
-    .unwrap()
+        issued_at: identity::Timestamp::from_seconds(now.as_secs()),
+        credential: None,
+        registry: None,
+    };
+    identity::Signed::sign(&offer, &key).unwrap().to_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,10 +245,13 @@ async fn an_offer_reaches_the_board_and_the_others_and_a_forged_one_reaches_nobo
             swarm.behaviour_mut().gossip.publish(topic, what).unwrap();
         });
     };
-    say(offer(&hearer.id.to_string(), swarm, id, 1));
-    say(offer(&worker.id.to_string(), [9; 32], id, 1));
+    // Another's offer; an offer in another's name; one for another swarm; none at all.
+    say(offer(&hearer, &hearer.id.to_string(), swarm, id, 1));
+    say(offer(&worker, &hearer.id.to_string(), swarm, id, 1));
+    say(offer(&hearer, &worker.id.to_string(), swarm, id, 1));
+    say(offer(&worker, &worker.id.to_string(), [9; 32], id, 1));
     say(b"not an offer".to_vec());
-    let sound = offer(&worker.id.to_string(), swarm, id, 1);
+    let sound = offer(&worker, &worker.id.to_string(), swarm, id, 1);
     say(sound.clone());
     let heard = hearer
         .first("an offer", |event| match event {
@@ -253,7 +263,7 @@ async fn an_offer_reaches_the_board_and_the_others_and_a_forged_one_reaches_nobo
         .await;
     assert_eq!(heard, sound, "the forged ones were not passed on");
     relay.until("the refusals count", |relay| {
-        relay.metric("manyhands_gossip_messages_total{reason=\"refused\"}") == 3
+        relay.metric("manyhands_gossip_messages_total{reason=\"refused\"}") == 5
     });
     let board = relay.json("/api/v1/peers");
     let workers = board["workers"].as_array().unwrap();

@@ -4,9 +4,9 @@
 
 use node::io::{Compute, Computed, Effect, Input, Output, RequestId, StepOutput, StreamId};
 use protocol::{
-    Ack, Activations, Close, CloseReason, Fault, Hello, JobKind, LayerRange, Leaving, List, Message, Next,
-    Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId, Stage, Step, Text,
-    Token, Trace, WireType,
+    Ack, Activations, Close, CloseReason, Fault, Hello, JobId, JobKind, LayerRange, Leaving, List, Message,
+    Next, Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId, Stage, Step,
+    Text, Token, Trace, WireType,
 };
 use tests::world::{D_MODEL, Dice, Speed, World, ask, model, undisturbed};
 
@@ -41,6 +41,7 @@ fn open(session: u64, max_positions: u32) -> Open {
         max_positions,
         delegation: None,
         authorization: None,
+        job: JobId(session),
     }
 }
 
@@ -136,51 +137,83 @@ fn a_stage_that_is_not_here_or_makes_no_sense_is_refused_with_the_reason() {
     }
 }
 
+/// What a worker says to an Open: refused and why, or how many wait before it.
+#[derive(Debug, PartialEq)]
+enum Answer {
+    Begun,
+    Waits(u32),
+    Refused(Refusal),
+}
+
+fn ask_for(world: &mut World, worker: usize, peer: &str, stream: u64, positions: u32) -> Answer {
+    let open = Message::Open(Box::new(open(stream, positions)));
+    let said = say(world, worker, peer, stream, vec![open]);
+    let queued = said.iter().find_map(|message| match message {
+        Message::Queued(queued) => Some(queued.ahead),
+        _ => None,
+    });
+    match (refusal(&said), queued) {
+        (Some(why), _) => Answer::Refused(why),
+        (None, Some(ahead)) => Answer::Waits(ahead),
+        (None, None) => Answer::Begun,
+    }
+}
+
 #[test]
-fn sessions_of_one_peer_of_all_peers_and_their_positions_are_bounded() {
+fn sessions_of_one_peer_are_bounded_and_whoever_comes_when_all_places_are_taken_waits_in_turn() {
     let (mut world, _, worker) = world();
-    let ask = |world: &mut World, peer: &str, stream: u64, positions| {
-        refusal(&say(
-            world,
-            worker,
-            peer,
-            stream,
-            vec![Message::Open(Box::new(open(stream, positions)))],
-        ))
-    };
     for stream in 0..4 {
-        assert_eq!(ask(&mut world, "greedy", stream, 10), None);
+        assert_eq!(ask_for(&mut world, worker, "greedy", stream, 10), Answer::Begun);
     }
     assert_eq!(
-        ask(&mut world, "greedy", 4, 10),
-        Some(Refusal::Busy),
+        ask_for(&mut world, worker, "greedy", 4, 10),
+        Answer::Refused(Refusal::Busy),
         "a fifth session of one peer"
     );
     for stream in 5..17 {
-        assert_eq!(ask(&mut world, &format!("peer{stream}x"), stream, 10), None);
+        assert_eq!(
+            ask_for(&mut world, worker, &format!("peer{stream}x"), stream, 10),
+            Answer::Begun
+        );
+    }
+    for stream in 17..81 {
+        let answer = ask_for(&mut world, worker, &format!("late{stream}x"), stream, 10);
+        assert_eq!(answer, Answer::Waits(stream as u32 - 17));
     }
     assert_eq!(
-        ask(&mut world, "late", 17, 10),
-        Some(Refusal::Busy),
-        "a seventeenth session"
+        ask_for(&mut world, worker, "last", 81, 10),
+        Answer::Refused(Refusal::Busy),
+        "and the queue has an end"
     );
-    let (mut world, _, worker) = self::world();
-    let ask = |world: &mut World, peer: &str, stream: u64, positions| {
-        refusal(&say(
-            world,
-            worker,
-            peer,
-            stream,
-            vec![Message::Open(Box::new(open(stream, positions)))],
-        ))
-    };
-    assert_eq!(ask(&mut world, "one", 1, 60_000), None);
+    let stream = StreamId::inbound(1_000_000 + 5);
+    let node = world.hosts[worker].node.as_mut().unwrap();
+    node.handle_input(node::io::Now(world.now), Input::StreamClosed { stream });
+    let opened = std::iter::from_fn(|| node.poll_output()).filter(|output| {
+        matches!(
+            output,
+            Output::Effect {
+                effect: Effect::Compute(Compute::Open { .. }),
+                ..
+            }
+        )
+    });
+    assert_eq!(opened.count(), 1, "whoever leaves makes room for one");
+}
+
+#[test]
+fn positions_are_bounded_and_whoever_asks_for_more_than_are_free_waits_for_them() {
+    let (mut world, _, worker) = world();
+    assert_eq!(ask_for(&mut world, worker, "one", 1, 60_000), Answer::Begun);
+    assert_eq!(ask_for(&mut world, worker, "two", 2, 60_000), Answer::Waits(0));
     assert_eq!(
-        ask(&mut world, "two", 2, 60_000),
-        Some(Refusal::Busy),
-        "more positions than there is room for"
+        ask_for(&mut world, worker, "three", 3, 40_000),
+        Answer::Waits(1),
+        "nobody passes by"
     );
-    assert_eq!(ask(&mut world, "two", 3, 40_000), None);
+    assert_eq!(
+        ask_for(&mut world, worker, "four", 4, 100_001),
+        Answer::Refused(Refusal::WontFit)
+    );
 }
 
 #[test]

@@ -2,13 +2,15 @@
 //! Losses are the business of `survival` and `loss`.
 #![allow(clippy::unwrap_used)]
 
+use identity::{LocalKey, SigningKey as _};
 use node::io::{
     Ask, Code, Compute, ComputeError, Computed, Effect, Event, FinishReason, Input, Lend, Mode, Now, Output,
     RequestId,
 };
 use node::{Config, LendState, Node, RouteSheet};
-use protocol::{Backend, LayerRange, Sampling, Terms};
-use tests::world::{Distance, Speed, World, ask, model, undisturbed};
+use protocol::{Backend, LayerRange, Sampling};
+use registry::policy::{Privacy, SwarmPolicy};
+use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -279,6 +281,7 @@ fn several_answers_share_the_workers_and_none_is_starved() {
 #[test]
 fn nobody_there_is_said_at_once_waited_for_a_minute_and_then_an_error() {
     let (mut world, asker) = world(&[(0, 4)], near());
+    world.run_until(10_000);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     world.run_until(world.now + 10);
     let (_, _, first) = &world.hosts[asker].events[0];
@@ -345,7 +348,10 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
         model: model(LAYERS),
         layers: LayerRange::new(0, LAYERS).ok(),
         most_layers: LAYERS,
-        terms: Terms::Mine,
+        policy: SwarmPolicy {
+            privacy: Privacy::Mine,
+            ..anybody()
+        },
         backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
@@ -386,7 +392,7 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
         model: model(LAYERS),
         layers: None,
         most_layers: 4,
-        terms: Terms::Anybody,
+        policy: anybody(),
         backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
@@ -408,6 +414,7 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
 #[test]
 fn stopping_is_immediate_and_everybody_learns_of_it() {
     let (mut world, asker) = world(&[(0, 8)], near());
+    world.run_until(10_000);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 400, LAYERS)));
     world.run_until(world.now + 200);
     world.input(1, Input::StopLending);
@@ -470,7 +477,8 @@ fn what_this_device_cannot_do_is_said_with_its_own_code() {
             me: protocol::PeerId::new("me").unwrap(),
             swarm: tests::world::SWARM,
             start: 1,
-            delegation: Vec::new(),
+            session: LocalKey::eddsa(&[1; 32]).unwrap().public_key(),
+            clock: MORNING,
         };
         let mut node = Node::new(config);
         let mut question = ask(1, &PROMPT, 8, LAYERS);

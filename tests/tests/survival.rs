@@ -89,6 +89,7 @@ fn history(seed: u64) {
     question.sampling = Sampling {
         temperature: 0.7,
         seed: dice.between(0, 9),
+        repeat_penalty: if dice.one_in(3) { 1.1 } else { 1.0 },
         ..Sampling::GREEDY
     };
     question.speculate = dice.one_in(2);

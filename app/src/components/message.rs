@@ -241,6 +241,8 @@ fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl In
 fn wait_sentence(t: &'static Words, reason: Option<&str>) -> &'static str {
     match reason {
         Some("no_route") => t.wait_no_route,
+        Some("connecting") => t.wait_connecting,
+        Some("queued") => t.wait_queued,
         Some("peer_lost") => t.wait_peer_lost,
         Some("loading") => t.wait_loading,
         _ => t.wait_other,

@@ -63,6 +63,8 @@ pub const WORDS: Words = Words {
     model: "النموذج",
     model_none: "لا نموذج بعد",
     wait_no_route: "لا أحد يعير بعض طبقات هذا النموذج الآن. بانتظار من يعيرها.",
+    wait_connecting: "جارٍ الاتصال بالأجهزة المعيرة.",
+    wait_queued: "الأجهزة مشغولة. سيأتي دورك.",
     wait_peer_lost: "غادر جهاز، ويحلّ آخر محله.",
     wait_loading: "جارٍ تحميل النموذج.",
     wait_other: "في الانتظار.",

@@ -63,6 +63,8 @@ pub const WORDS: Words = Words {
     model: "Model",
     model_none: "No model yet",
     wait_no_route: "Nobody lends some of this model's layers right now. Waiting for somebody.",
+    wait_connecting: "Connecting to the devices that lend.",
+    wait_queued: "The devices are busy. Your turn will come.",
     wait_peer_lost: "A device left. Another one takes its place.",
     wait_loading: "Loading the model.",
     wait_other: "Waiting.",

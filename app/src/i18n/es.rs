@@ -63,6 +63,8 @@ pub const WORDS: Words = Words {
     model: "Modelo",
     model_none: "Aún no hay modelo",
     wait_no_route: "Nadie presta ahora algunas capas de este modelo. Esperando a alguien.",
+    wait_connecting: "Conectando con los dispositivos que prestan.",
+    wait_queued: "Los dispositivos están ocupados. Ya llegará tu turno.",
     wait_peer_lost: "Un dispositivo se fue. Otro ocupa su lugar.",
     wait_loading: "Cargando el modelo.",
     wait_other: "Esperando.",

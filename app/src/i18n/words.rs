@@ -78,6 +78,8 @@ words! {
     model,
     model_none,
     wait_no_route,
+    wait_connecting,
+    wait_queued,
     wait_peer_lost,
     wait_loading,
     wait_other,

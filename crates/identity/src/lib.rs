@@ -15,6 +15,7 @@ mod error;
 mod key;
 mod local_key;
 mod node_id;
+mod peer_id;
 mod record;
 mod signature;
 mod signed;

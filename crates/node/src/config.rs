@@ -1,6 +1,7 @@
 //! What a node is told once, when it is made.
 //! Everything that changes later comes as an input.
 
+use identity::{PublicKey, Timestamp};
 use protocol::{PeerId, SwarmId};
 
 /// The settings of a node.
@@ -13,6 +14,8 @@ pub struct Config {
     /// Any number that differs from start to start: session names and offer numbers grow from it,
     /// so that a node that was restarted is not taken for its past. The clock is a good one.
     pub start: u64,
-    /// The delegation that requests show, as a record.
-    pub delegation: Vec<u8>,
+    /// The key of this session, which `me` prints: what it signs is believed to be this node's.
+    pub session: PublicKey,
+    /// The time of day at the beginning.
+    pub clock: Timestamp,
 }

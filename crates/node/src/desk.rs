@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use identity::Timestamp;
 use protocol::{Addresses, Message, PeerId, SessionId};
 
 use crate::io::{Effect, EffectId, Event, Now, Output, RequestId, StreamId};
+use crate::receipts::Over;
 
 /// The work of one stage: whose and which.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +28,10 @@ pub(crate) enum Owner {
     Previous(JobKey),
     /// From this node to a next stage.
     Next { job: JobKey, session: SessionId },
+    /// From this node to a stage that it has closed, or from a requester that has: the receipt is due.
+    Settling,
+    /// About the registry of a swarm, either way.
+    Registry,
     /// Opened by another that has not yet said what for.
     Stranger,
 }
@@ -53,6 +59,8 @@ pub(crate) struct Desk {
     pub(crate) now: Now,
     pub(crate) me: PeerId,
     pub(crate) addresses: Addresses,
+    /// Since when the relay is reached; `None`: it is not.
+    pub(crate) online_since: Option<Now>,
     outputs: VecDeque<Output>,
     inner: VecDeque<Inner>,
     lines: BTreeMap<StreamId, Line>,
@@ -61,17 +69,22 @@ pub(crate) struct Desk {
     streams: u64,
     effects: u64,
     sessions: u64,
+    /// Sessions that ended since the last look.
+    over: Vec<Over>,
+    /// The time of day at a moment.
+    clock: (Now, Timestamp),
 }
 
 /// Names of the far ends of streams to oneself: neither the shell's nor those of opened streams.
 const TWIN: u64 = 1 << 62;
 
 impl Desk {
-    pub(crate) fn new(me: PeerId, start: u64) -> Desk {
+    pub(crate) fn new(me: PeerId, start: u64, clock: Timestamp) -> Desk {
         Desk {
             now: Now::default(),
             me,
             addresses: Addresses::default(),
+            online_since: None,
             outputs: VecDeque::new(),
             inner: VecDeque::new(),
             lines: BTreeMap::new(),
@@ -81,7 +94,20 @@ impl Desk {
             effects: 0,
             // A thousand sessions for each unit of the start: no name comes twice.
             sessions: start.wrapping_mul(1_000),
+            over: Vec::new(),
+            clock: (Now::default(), clock),
         }
+    }
+
+    /// The time of day.
+    pub(crate) fn wall(&self) -> Timestamp {
+        let (at, clock) = self.clock;
+        clock.plus(core::time::Duration::from_millis(self.now.since(at)))
+    }
+
+    /// The shell knows the time of day better.
+    pub(crate) fn set_clock(&mut self, clock: Timestamp) {
+        self.clock = (self.now, clock);
     }
 
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
@@ -105,6 +131,17 @@ impl Desk {
         let id = EffectId(self.effects);
         self.output(Output::Effect { id, effect });
         id
+    }
+
+    /// A session is over: its stream is kept for the receipt.
+    pub(crate) fn settle(&mut self, over: Over) {
+        self.give(over.stream, Owner::Settling);
+        self.over.push(over);
+    }
+
+    /// What ended since the last time.
+    pub(crate) fn take_over(&mut self) -> Vec<Over> {
+        std::mem::take(&mut self.over)
     }
 
     /// A session name that this node has not used before.

@@ -2,9 +2,9 @@
 //! Nothing here acts: shells turn outputs into deeds and deeds into inputs.
 
 use bytes::Bytes;
-use protocol::{
-    Addresses, Backend, Message, ModelId, PeerId, Power, Sampling, Stage, SwarmId, Terms, WireType,
-};
+use identity::{CoSigned, DeviceDelegation, PublicKey, Signature, Signed, Timestamp};
+use protocol::{Addresses, Backend, Message, ModelId, PeerId, Power, Sampling, Stage, SwarmId, WireType};
+use registry::{Registry, policy::SwarmPolicy};
 
 use crate::sheet::RouteSheet;
 
@@ -93,7 +93,7 @@ pub enum Input {
         /// There and back.
         ms: u32,
     },
-    /// A delegation proved whose peer this is.
+    /// A delegation proved whose peer this is. (What offers and Opens show, the node reads itself.)
     Owner {
         /// Which peer.
         peer: PeerId,
@@ -102,7 +102,7 @@ pub enum Input {
     },
     /// A worker announced itself.
     OfferReceived {
-        /// Whom the gossip layer proved to be its author.
+        /// Who published it.
         from: PeerId,
         /// The record as published.
         bytes: Vec<u8>,
@@ -147,8 +147,34 @@ pub enum Input {
     Signed {
         /// Which.
         effect: EffectId,
-        /// The signed record; empty where there is no key to sign with.
-        record: Vec<u8>,
+        /// The signature; `None` where it could not be had.
+        signature: Option<Signature>,
+    },
+    /// The time of day, where the shell knows it better than by counting from the start.
+    Clock(Timestamp),
+    /// Who owns this node from now on; `None`: nobody but the session itself.
+    Identity(Option<Identity>),
+    /// A swarm's registry is to be followed, as far as it is known here. One that is followed already takes in what
+    /// is new in this one.
+    Follow(Box<Registry>),
+    /// No longer.
+    Unfollow {
+        /// Which.
+        swarm: SwarmId,
+    },
+    /// The owner of this node signed a record of a swarm that is followed; or it came some other way.
+    Record {
+        /// Of which swarm.
+        swarm: SwarmId,
+        /// The record.
+        record: Box<CoSigned<registry::Record>>,
+    },
+    /// The same of a Worker's word beside the chain.
+    Statement {
+        /// Of which swarm.
+        swarm: SwarmId,
+        /// The word.
+        statement: Box<CoSigned<registry::Statement>>,
     },
     /// The user lends layers.
     Lend(Lend),
@@ -217,9 +243,51 @@ pub enum Output {
         /// What.
         event: Event,
     },
+    /// Something that must be known again after a restart.
+    Keep(Keep),
     /// Nothing happens before this moment unless an input comes: then say `Tick`. Replaces the
     /// moment said before.
     WakeAt(Now),
+}
+
+/// What is to be kept. Each comes once.
+#[derive(Clone, Debug)]
+pub enum Keep {
+    /// A record of a swarm's registry that is new here. They come in an order in which they can be put together
+    /// again.
+    Record {
+        /// Of which swarm.
+        swarm: SwarmId,
+        /// The record.
+        record: Box<CoSigned<registry::Record>>,
+    },
+    /// A Worker's word that is new here.
+    Statement {
+        /// Of which swarm.
+        swarm: SwarmId,
+        /// The word.
+        statement: Box<CoSigned<registry::Statement>>,
+    },
+    /// The receipt of a session that is over, made for others or by others.
+    Receipt(Box<CoSigned<protocol::Receipt>>),
+}
+
+/// Who owns a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identity {
+    /// The owner's key.
+    pub key: PublicKey,
+    /// Where this device has a key of its own: the owner's word for it. Then that one signs.
+    pub device: Option<Signed<DeviceDelegation>>,
+}
+
+/// Which of the shell's keys signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signer {
+    /// That of [`Config::session`](crate::Config).
+    Session,
+    /// That of the [`Identity`], or of its device.
+    Identity,
 }
 
 /// A deed with an answer.
@@ -227,10 +295,12 @@ pub enum Output {
 pub enum Effect {
     /// For the compute worker, which does them in the order in which they come.
     Compute(Compute),
-    /// Sign an offer with the session's key; answered by `Signed`.
+    /// Sign these bytes; answered by `Signed`.
     Sign {
-        /// The record.
-        offer: Vec<u8>,
+        /// With which key.
+        key: Signer,
+        /// What: ready to be signed, not a hash of it.
+        message: Vec<u8>,
     },
     /// Publish a signed record on the swarm's offer topic; not answered.
     Publish {
@@ -325,7 +395,8 @@ pub enum Want {
         sampling: Sampling,
         /// For how many.
         rows: u32,
-        /// The tokens before the first of these rows, latest last (for the repeat penalty).
+        /// The tokens up to and including the last of these rows, latest last (for the repeat penalty): each row
+        /// looks back from its own token.
         recent: Vec<u32>,
     },
 }
@@ -395,8 +466,8 @@ pub struct Lend {
     pub layers: Option<protocol::LayerRange>,
     /// The most layers that fit, where they are to be chosen.
     pub most_layers: u32,
-    /// To whom.
-    pub terms: Terms,
+    /// On which terms.
+    pub policy: SwarmPolicy,
     /// What computes.
     pub backend: Backend,
     /// Free memory for sessions.
@@ -508,6 +579,10 @@ pub enum FinishReason {
 pub enum Code {
     /// Nobody holds some layer, or nobody who may be asked.
     NoRoute,
+    /// Not everybody was heard yet, or a way to somebody is being found; seen as a reason to wait only.
+    Connecting,
+    /// Busy devices keep a place in their queue; seen as a reason to wait only.
+    Queued,
     /// A peer was lost; seen as a reason to wait, hardly ever as an end.
     PeerLost,
     /// This device has no room.
@@ -529,6 +604,8 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::NoRoute => "no_route",
+            Code::Connecting => "connecting",
+            Code::Queued => "queued",
             Code::PeerLost => "peer_lost",
             Code::WontFit => "wont_fit",
             Code::DeviceLost => "device_lost",

@@ -4,20 +4,27 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use identity::{Draft, Scheme, Signature, Signed};
 use protocol::{
-    Addresses, Backend, JobKind, LayerRange, Link, List, Offer, PeerId, Power, Stage, SwarmId, Terms, Work,
+    Addresses, Backend, JobKind, LayerRange, Link, List, Offer, PeerId, Power, RegistryHead, Stage, SwarmId,
+    Terms, Work,
 };
+use registry::policy::{Privacy, SwarmPolicy, Who};
 
 use crate::desk::Desk;
 use crate::io::{Code, ComputeError, Effect, EffectId, Lend, Now};
+use crate::myself::Myself;
 use crate::peers::Peers;
 use crate::snapshot::LendState;
-use crate::worker::{HeldState, Room, Worker};
+use crate::worker::{HeldState, Worker};
 
-/// An offer is repeated this often, less often in a large swarm, where gossip adds up.
+/// An offer is repeated this often in a small swarm.
 const REPEAT_MS: u64 = 5_000;
-const REPEAT_LARGE_MS: u64 = 20_000;
-const LARGE: usize = 64;
+/// In a large one so seldom that all offers together are this many in a second, whatever its size: gossip adds up,
+/// and everybody hears everybody.
+const OFFERS_PER_SECOND: u64 = 32;
+/// But this often at least: the longest that an offer may hold is three times as much.
+const MAX_REPEAT_MS: u64 = 20 * 60 * 1_000;
 /// It holds for this many repetitions: two may get lost.
 const REPETITIONS: u64 = 3;
 /// The compute worker keeps a cache for each stage that it holds: no part of one can be asked for.
@@ -35,8 +42,16 @@ pub(crate) struct Lending {
     /// Layers are chosen then.
     choose_at: Option<Now>,
     repeat_at: Option<Now>,
-    signing: Option<EffectId>,
+    /// What was heard of others when the last offer went out, and how long it took since the one before.
+    heard: u64,
+    repeat_ms: u64,
+    paced_at: Now,
+    signing: Option<(EffectId, Draft<Offer>)>,
     sequence: u64,
+    /// What is announced now says so: nothing is offered while an Owner has halted the swarm.
+    pub(crate) halted: bool,
+    /// The newest record of the swarm's registry that is known here.
+    pub(crate) registry: Option<RegistryHead>,
     pub(crate) power: Power,
     pub(crate) background: bool,
 }
@@ -50,16 +65,25 @@ impl Lending {
             failed: None,
             choose_at: None,
             repeat_at: None,
+            heard: 0,
+            repeat_ms: REPEAT_MS,
+            paced_at: Now::default(),
             signing: None,
             sequence: start,
+            halted: false,
+            registry: None,
             power: Power::Unknown,
             background: false,
         }
     }
 
     /// The user lends.
-    pub(crate) fn start(&mut self, lend: Lend, worker: &mut Worker, desk: &mut Desk) {
-        self.stop(worker, desk);
+    pub(crate) fn start(&mut self, lend: Lend, worker: &mut Worker, myself: &Myself, desk: &mut Desk) {
+        self.stop(worker, myself, desk);
+        if !lend.policy.is_within_limits() {
+            self.failed = Some(Code::BadRequest);
+            return;
+        }
         self.failed = None;
         let all = LayerRange::new(0, lend.model.layers).ok();
         self.layers = match lend.layers {
@@ -79,21 +103,27 @@ impl Lending {
     }
 
     /// The user stops: at once, and says so.
-    pub(crate) fn stop(&mut self, worker: &mut Worker, desk: &mut Desk) {
+    pub(crate) fn stop(&mut self, worker: &mut Worker, myself: &Myself, desk: &mut Desk) {
         worker.stop_lending(desk);
         let was_lending = self.lend.take().is_some();
         (self.layers, self.choose_at, self.repeat_at, self.failed) = (None, None, None, None);
         if was_lending {
-            self.announce(None, 1_000, &Peers::default(), desk);
+            self.announce(None, 1_000, &Peers::default(), myself, desk);
         }
     }
 
     /// The layers that were to be lent are ready, or not to be had.
-    pub(crate) fn loaded(&mut self, result: Result<(), ComputeError>, worker: &mut Worker, desk: &mut Desk) {
+    pub(crate) fn loaded(
+        &mut self,
+        result: Result<(), ComputeError>,
+        worker: &mut Worker,
+        myself: &Myself,
+        desk: &mut Desk,
+    ) {
         match result {
             Ok(()) => self.repeat_at = self.lend.is_some().then_some(desk.now),
             Err(error) if self.lend.is_some() && worker.lent().is_none() => {
-                self.stop(worker, desk);
+                self.stop(worker, myself, desk);
                 self.failed = Some(match error {
                     ComputeError::WontFit => Code::WontFit,
                     ComputeError::DeviceLost => Code::DeviceLost,
@@ -110,7 +140,13 @@ impl Lending {
     }
 
     /// Chooses and announces when it is time. Answers when to look again.
-    pub(crate) fn tick(&mut self, worker: &mut Worker, peers: &Peers, desk: &mut Desk) -> Option<Now> {
+    pub(crate) fn tick(
+        &mut self,
+        worker: &mut Worker,
+        peers: &Peers,
+        myself: &Myself,
+        desk: &mut Desk,
+    ) -> Option<Now> {
         if self.choose_at.is_some_and(|at| at <= desk.now)
             && let Some(lend) = &self.lend
         {
@@ -120,29 +156,45 @@ impl Lending {
             self.load(worker, desk);
         }
         if self.repeat_at.is_some_and(|at| at <= desk.now) {
-            let repeat_ms = if peers.workers() < LARGE {
-                REPEAT_MS
-            } else {
-                REPEAT_LARGE_MS
-            };
+            let repeat_ms = self.pace(peers.offers_heard, desk.now);
             self.repeat_at = Some(desk.now.plus_ms(repeat_ms));
             let work = self.work(worker, &desk.me);
-            self.announce(work, repeat_ms * REPETITIONS, peers, desk);
+            self.announce(work, repeat_ms * REPETITIONS, peers, myself, desk);
         }
         [self.choose_at, self.repeat_at].into_iter().flatten().min()
     }
 
-    /// The record is signed: out with it. `false` where it was not this one's.
-    pub(crate) fn signed(&mut self, effect: EffectId, record: Vec<u8>, desk: &mut Desk) -> bool {
-        if self.signing != Some(effect) {
-            return false;
+    /// How long until the next offer: as many as were heard since the last one, one after the other at the pace that
+    /// all bear. Where all do the same, their number is what was heard in one interval.
+    fn pace(&mut self, heard: u64, now: Now) -> u64 {
+        let elapsed = now.since(self.paced_at);
+        // Announced out of turn: too short a time to count in.
+        if elapsed >= REPEAT_MS {
+            let since = heard.saturating_sub(self.heard);
+            let in_interval = since.saturating_mul(self.repeat_ms) / elapsed;
+            let wanted = in_interval.saturating_mul(1_000) / OFFERS_PER_SECOND;
+            self.repeat_ms = wanted.clamp(REPEAT_MS, MAX_REPEAT_MS);
+            (self.heard, self.paced_at) = (heard, now);
         }
-        self.signing = None;
-        if !record.is_empty() {
-            desk.effect(Effect::Publish {
-                swarm: self.swarm,
-                record,
-            });
+        self.repeat_ms
+    }
+
+    /// The record is signed: out with it. `false` where it was not this one's.
+    pub(crate) fn signed(
+        &mut self,
+        effect: EffectId,
+        signature: Option<&Signature>,
+        desk: &mut Desk,
+    ) -> bool {
+        let Some((_, draft)) = self.signing.take_if(|(signing, _)| *signing == effect) else {
+            return false;
+        };
+        match signature.cloned().map(|signature| draft.assemble(signature)) {
+            Some(Ok(offer)) => {
+                let (swarm, record) = (self.swarm, offer.to_bytes());
+                desk.effect(Effect::Publish { swarm, record });
+            }
+            _ => tracing::warn!("an offer could not be signed"),
         }
         true
     }
@@ -166,18 +218,14 @@ impl Lending {
         let (Some(lend), Some(layers)) = (&self.lend, self.layers) else {
             return;
         };
-        let mine_only = lend.terms == Terms::Mine;
-        worker.room = Room {
-            positions: lend.positions,
-            mine_only,
-        };
+        worker.set_terms(lend.positions, lend.policy.clone());
         if worker.hold(lend.model, Stage::of(layers, lend.model.layers), true, desk) {
             self.repeat_at = Some(desk.now);
         }
     }
 
     fn work(&self, worker: &Worker, me: &PeerId) -> Option<Work> {
-        let (lend, layers) = (self.lend.as_ref()?, self.layers?);
+        let (lend, layers) = (self.lend.as_ref().filter(|_| !self.halted)?, self.layers?);
         let HeldState::Ready { us_per_token } = worker.lent()?.state else {
             return None;
         };
@@ -192,7 +240,14 @@ impl Lending {
         })
     }
 
-    fn announce(&mut self, work: Option<Work>, lifetime_ms: u64, peers: &Peers, desk: &mut Desk) {
+    fn announce(
+        &mut self,
+        work: Option<Work>,
+        lifetime_ms: u64,
+        peers: &Peers,
+        myself: &Myself,
+        desk: &mut Desk,
+    ) {
         self.sequence = self.sequence.wrapping_add(1);
         let lend = self.lend.as_ref();
         let links = peers
@@ -213,16 +268,35 @@ impl Lending {
             backend: lend.map_or(Backend::Cpu, |lend| lend.backend),
             power: self.power,
             background: self.background,
-            terms: lend.map_or(Terms::Anybody, |lend| lend.terms),
+            terms: lend.map_or(Terms::Anybody, |lend| terms(&lend.policy)),
             sequence: self.sequence,
             lifetime_s: u32::try_from(lifetime_ms / 1_000)
                 .unwrap_or(u32::MAX)
                 .clamp(1, 3_600),
             links: List::first(links),
+            issued_at: desk.wall(),
+            credential: myself.owned().cloned(),
+            registry: self.registry,
         };
-        if let Ok(offer) = offer.encode() {
-            self.signing = Some(desk.effect(Effect::Sign { offer }));
+        let (key, signer) = myself.session();
+        match Signed::draft(&offer, key, Scheme::plain(key.alg())) {
+            Ok(draft) => {
+                let message = draft.to_be_signed().to_vec();
+                let effect = desk.effect(Effect::Sign { key: signer, message });
+                self.signing = Some((effect, draft));
+            }
+            Err(error) => tracing::warn!(%error, "an offer cannot be made"),
         }
+    }
+}
+
+/// What an offer says of the terms: enough to know whom it is worth asking. The worker itself decides.
+fn terms(policy: &SwarmPolicy) -> Terms {
+    match (&policy.who, policy.privacy) {
+        (_, Privacy::Mine) => Terms::Mine,
+        (Who::Listed(_), _) => Terms::Listed,
+        (Who::Members, _) | (_, Privacy::Members) => Terms::Members,
+        (Who::Anybody, Privacy::Strangers) => Terms::Anybody,
     }
 }
 
@@ -293,6 +367,32 @@ mod tests {
         check(&[(0, 4, 10.0), (4, 8, 5.0)], 8, 4, (4, 8));
         check(&[(0, 4, 1.0), (4, 8, 5.0), (0, 4, 1.0)], 8, 4, (0, 4));
         check(&[(0, 4, 10.0), (4, 8, 5.0)], 8, 8, (0, 8));
+    }
+
+    #[test]
+    fn offers_grow_rarer_with_the_swarm_so_that_all_together_stay_as_many() {
+        for (workers, interval_ms) in [
+            (1, 5_000),
+            (160, 5_000),
+            (1_000, 31_000),
+            (10_000, 312_000),
+            (1 << 20, MAX_REPEAT_MS),
+        ] {
+            let mut lending = Lending::new(SwarmId([0; 32]), 1);
+            let (mut now, mut heard) = (Now::default(), 0.0);
+            // Everybody else has the same pace.
+            for _ in 0..40 {
+                let wait = lending.repeat_ms;
+                now = now.plus_ms(wait);
+                heard += workers as f64 * wait as f64 / lending.repeat_ms as f64;
+                lending.pace(heard as u64, now);
+            }
+            assert_eq!(
+                lending.repeat_ms / 1_000,
+                interval_ms / 1_000,
+                "{workers} workers"
+            );
+        }
     }
 
     #[test]

@@ -5,18 +5,23 @@
 //! The drain rule: after every [`Node::handle_input`] call [`Node::poll_output`] until it answers
 //! `None`, do what it says in that order, and only then hand in the next input.
 
+mod caller;
 mod config;
 mod credit;
 mod desk;
+mod door;
 mod draft;
 pub mod io;
 mod kept;
 mod lending;
+mod myself;
 mod node;
 mod outbound;
 mod pace;
 mod peers;
 mod place;
+mod receipts;
+mod registries;
 mod request;
 mod reroute;
 pub mod route;
@@ -29,4 +34,4 @@ pub use config::Config;
 pub use lending::choose_layers;
 pub use node::Node;
 pub use sheet::{Hop, RouteSheet};
-pub use snapshot::{LendState, PeerRow, RequestRow, Snapshot, WorkRow};
+pub use snapshot::{LendState, PeerRow, RequestRow, Snapshot, SwarmRow, WorkRow};

@@ -3,16 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use protocol::{Fault, MAX_OFFER_BYTES, Message, Offer, PeerId, SwarmId};
+use identity::{NodeId, Signature};
+use protocol::{Fault, Heard, JobId, Message, Offer, Open, PeerId, SwarmId};
+use registry::Registry;
 
+use crate::caller;
 use crate::config::Config;
 use crate::desk::{Desk, Inner, Owner};
-use crate::io::{Ask, Code, Event, Input, Now, Output, RequestId, StreamId};
+use crate::io::{Ask, Code, EffectId, Event, Input, Now, Output, RequestId, StreamId};
 use crate::lending::Lending;
+use crate::myself::Myself;
 use crate::peers::Peers;
+use crate::receipts::Receipts;
+use crate::registries::Registries;
 use crate::request::{Phase, Request, World};
-use crate::reroute::Introduction;
-use crate::snapshot::{RequestRow, Snapshot};
+use crate::reroute::{HALTED, Introduction};
+use crate::snapshot::{RequestRow, Snapshot, SwarmRow};
 use crate::worker::Worker;
 
 /// Answers at a time: a person reads one, an API user asks for a few.
@@ -27,13 +33,16 @@ const SLEPT_MS: u64 = 3_000;
 /// A peer of the swarm: asks, computes, keeps track. See the crate's head for the drain rule.
 pub struct Node {
     desk: Desk,
+    myself: Myself,
     peers: Peers,
+    registries: Registries,
     worker: Worker,
     lending: Lending,
     requests: BTreeMap<RequestId, Request>,
+    receipts: Receipts,
     intro: Introduction,
     swarm: SwarmId,
-    online: bool,
+    jobs: u64,
     /// The last `WakeAt`.
     wake: Option<Now>,
 }
@@ -41,18 +50,20 @@ pub struct Node {
 impl Node {
     /// A node that knows nobody and does nothing.
     pub fn new(config: Config) -> Node {
+        let myself = Myself::new(config.session);
         Node {
-            desk: Desk::new(config.me, config.start),
+            desk: Desk::new(config.me, config.start, config.clock),
+            registries: Registries::new(myself.id()),
+            myself,
             peers: Peers::default(),
             worker: Worker::default(),
             lending: Lending::new(config.swarm, config.start),
             requests: BTreeMap::new(),
-            intro: Introduction {
-                swarm: config.swarm,
-                delegation: config.delegation,
-            },
+            receipts: Receipts::default(),
+            intro: Introduction::default(),
             swarm: config.swarm,
-            online: false,
+            // As with sessions: no name comes twice.
+            jobs: config.start.wrapping_mul(1_000),
             wake: None,
         }
     }
@@ -80,6 +91,11 @@ impl Node {
         self.desk.poll_output()
     }
 
+    /// The registry of a swarm that is followed: members, roles, records.
+    pub fn registry(&self, swarm: &SwarmId) -> Option<&Registry> {
+        self.registries.get(swarm)
+    }
+
     /// What a screen may know.
     pub fn snapshot(&self) -> Snapshot {
         let connected = |peer: &PeerId| self.desk.is_connected(peer);
@@ -90,17 +106,27 @@ impl Node {
         let row = |request: &Request| RequestRow {
             request: request.id,
             tokens: request.answered(),
-            waiting: matches!(request.phase, Phase::Seeking { said: true, .. }).then_some(Code::NoRoute),
+            waiting: request.waiting,
             stages: stages(request),
+        };
+        let swarm = |(registry, standing): (&Registry, registry::Standing)| SwarmRow {
+            swarm: SwarmId(*registry.id().as_bytes()),
+            name: registry.state().name().to_owned(),
+            role: standing.role,
+            blocked: standing.blocked,
+            halted: registry.state().halted().map(str::to_owned),
+            members: registry.state().members().count(),
+            sequence: registry.head().sequence,
         };
         Snapshot {
             me: self.desk.me.clone(),
-            online: self.online,
+            online: self.desk.online_since.is_some(),
             peers: self.peers.rows(connected, self.desk.now),
             lending: self.lending.state(&self.worker),
             serving: self.worker.serving(&self.desk.me),
             served_positions: self.worker.served_positions,
             requests: self.requests.values().map(row).collect(),
+            swarms: self.registries.all(&self.desk).into_iter().map(swarm).collect(),
         }
     }
 
@@ -108,7 +134,7 @@ impl Node {
         let now = self.desk.now;
         match input {
             Input::Relay { up } => {
-                self.online = up;
+                self.desk.online_since = up.then(|| self.desk.online_since.unwrap_or(now));
                 self.lending.refresh(now);
             }
             Input::Addresses(addresses) => {
@@ -137,14 +163,31 @@ impl Node {
             Input::StreamClosed { stream } => self.closed(stream, Fault::Closed),
             Input::Computed { effect, result } => {
                 if let Some(result) = self.worker.computed(effect, result, &mut self.desk) {
-                    self.lending.loaded(result, &mut self.worker, &mut self.desk);
+                    self.lending
+                        .loaded(result, &mut self.worker, &self.myself, &mut self.desk);
                 }
             }
-            Input::Signed { effect, record } => {
-                self.lending.signed(effect, record, &mut self.desk);
+            Input::Signed { effect, signature } => self.signed(effect, signature.as_ref()),
+            Input::Clock(clock) => self.desk.set_clock(clock),
+            Input::Identity(identity) => {
+                self.myself.become_somebody(identity);
+                self.registries.become_somebody(self.myself.id());
             }
-            Input::Lend(lend) => self.lending.start(lend, &mut self.worker, &mut self.desk),
-            Input::StopLending => self.lending.stop(&mut self.worker, &mut self.desk),
+            Input::Follow(registry) => self.registries.follow(*registry, &self.peers, &mut self.desk),
+            Input::Unfollow { swarm } => self.registries.unfollow(&swarm),
+            Input::Record { swarm, record } => {
+                self.registries
+                    .publish_record(&swarm, *record, &self.peers, &mut self.desk);
+            }
+            Input::Statement { swarm, statement } => {
+                self.registries
+                    .publish_statement(&swarm, *statement, &self.peers, &mut self.desk);
+            }
+            Input::Lend(lend) => {
+                self.lending
+                    .start(lend, &mut self.worker, &self.myself, &mut self.desk);
+            }
+            Input::StopLending => self.lending.stop(&mut self.worker, &self.myself, &mut self.desk),
             Input::Conditions { background, power } => {
                 (self.lending.background, self.lending.power) = (background, power);
                 self.lending.refresh(now);
@@ -157,7 +200,7 @@ impl Node {
             }
             Input::Leaving => {
                 self.worker.leaving(&mut self.desk);
-                self.lending.stop(&mut self.worker, &mut self.desk);
+                self.lending.stop(&mut self.worker, &self.myself, &mut self.desk);
             }
             Input::Tick => {}
         }
@@ -165,7 +208,12 @@ impl Node {
 
     /// What follows from any input: computing goes on, deadlines are kept, the next one is said.
     fn settle(&mut self) {
+        if self.registries.take_changed() {
+            self.look_at_standing();
+        }
         let mut wake = earlier(self.worker.tick(&mut self.desk), self.drop_silent());
+        wake = earlier(wake, self.myself.tick(&mut self.desk));
+        wake = earlier(wake, self.registries.tick(&self.peers, &mut self.desk));
         self.with_requests(|request, intro, world| {
             if request.tick(world) {
                 request.reroute(intro, world);
@@ -181,8 +229,13 @@ impl Node {
         }
         wake = earlier(
             wake,
-            self.lending.tick(&mut self.worker, &self.peers, &mut self.desk),
+            self.lending
+                .tick(&mut self.worker, &self.peers, &self.myself, &mut self.desk),
         );
+        for over in self.desk.take_over() {
+            self.receipts.over(over, &mut self.desk);
+        }
+        wake = earlier(wake, self.receipts.tick(&self.myself, &mut self.desk));
         self.requests.retain(|_, request| request.phase != Phase::Over);
         for request in self.requests.values() {
             wake = earlier(wake, request.wake());
@@ -205,16 +258,60 @@ impl Node {
         }
     }
 
+    fn signed(&mut self, effect: EffectId, signature: Option<&Signature>) {
+        if self.lending.signed(effect, signature, &mut self.desk) {
+            return;
+        }
+        if self.myself.signed(effect, signature, self.desk.now) {
+            return self.introduce();
+        }
+        self.receipts
+            .signed(effect, signature, &self.myself, &mut self.desk);
+    }
+
+    /// A registry changed, or who this node is: what follows for what it does and for what it says of itself.
+    fn look_at_standing(&mut self) {
+        let standing = self
+            .registries
+            .standing(&self.swarm, self.myself.id(), &self.desk);
+        self.intro.member = standing.role.is_some();
+        self.introduce();
+        let (registries, desk, owner) = (&self.registries, &self.desk, self.myself.owner());
+        self.peers
+            .look_whose(|who| Some(who) == owner || registries.is_mine(who, desk));
+        if self.lending.halted != standing.halted {
+            self.lending.halted = standing.halted;
+            self.lending.refresh(self.desk.now);
+        }
+        if standing.halted {
+            self.worker.halt(&self.swarm, &mut self.desk);
+            for request in self.requests.values_mut().filter(|request| !request.is_local()) {
+                request.fail(Code::NotAllowed, HALTED, &mut self.desk);
+            }
+        }
+        self.lending.registry = self.registries.head(&self.swarm);
+    }
+
+    fn introduce(&mut self) {
+        self.intro.named = self.myself.owned().cloned().map(Box::new);
+        self.intro.nameless = self.myself.nameless().cloned().map(Box::new);
+    }
+
     fn ask(&mut self, ask: Ask) {
         let id = ask.request;
+        self.jobs = self.jobs.wrapping_add(1);
+        let (job, swarm) = (JobId(self.jobs), self.swarm);
         let refused = if self.requests.contains_key(&id) {
             Err("a request of this name is under way")
         } else if self.requests.len() >= MAX_REQUESTS {
             Err("too many answers at once")
         } else {
-            Request::new(ask, self.desk.now)
+            Request::new(ask, job, swarm, self.desk.now)
         };
         match refused {
+            Ok(mut request) if self.lending.halted && !request.is_local() => {
+                request.fail(Code::NotAllowed, HALTED, &mut self.desk);
+            }
             Ok(request) => {
                 self.requests.insert(id, request);
                 self.with_request(id, |request, intro, world| request.reroute(intro, world));
@@ -234,19 +331,31 @@ impl Node {
     }
 
     fn offer(&mut self, from: &PeerId, bytes: &[u8]) {
-        if bytes.len() > MAX_OFFER_BYTES {
-            return;
-        }
-        let offer = match Offer::decode(bytes) {
+        let Heard { offer, owner } = match Offer::open(bytes, self.desk.wall()) {
             // Nobody speaks for another, nor for another swarm.
-            Ok(offer) if offer.peer == *from && offer.swarm == self.swarm && *from != self.desk.me => offer,
+            Ok(heard)
+                if heard.offer.peer == *from && heard.offer.swarm == self.swarm && *from != self.desk.me =>
+            {
+                heard
+            }
             Ok(_) => return,
             Err(error) => {
                 tracing::debug!(peer = from.short(), %error, "an offer that is none");
                 return;
             }
         };
-        if self.peers.offer(offer, self.desk.now) {
+        let owner = owner.map(|owner| owner.node_id());
+        let standing = owner.map(|owner| self.registries.standing(&self.swarm, owner, &self.desk));
+        if standing.is_some_and(|standing| standing.blocked) {
+            return self.peers.withdraw(from);
+        }
+        if let Some(head) = offer.registry {
+            self.registries
+                .heard_head(&self.swarm, head, from, &offer.addresses, &mut self.desk);
+        }
+        let (registries, desk, me) = (&self.registries, &self.desk, self.myself.owner());
+        let mine = |who: NodeId| Some(who) == me || registries.is_mine(who, desk);
+        if self.peers.offer(offer, owner, mine, self.desk.now) {
             self.with_requests(|request, intro, world| {
                 if matches!(request.phase, Phase::Seeking { .. }) {
                     request.reroute(intro, world);
@@ -269,10 +378,25 @@ impl Node {
             Owner::Control(key) | Owner::Previous(key) | Owner::Next { job: key, .. } => {
                 self.worker.received(stream, &key, message, &mut self.desk);
             }
+            Owner::Settling => self
+                .receipts
+                .received(stream, message, &self.myself, &mut self.desk),
+            Owner::Registry => self
+                .registries
+                .received(stream, message, &self.peers, &mut self.desk),
             Owner::Stranger => match message {
                 Message::Open(open) => {
                     let mine = self.peers.is_mine(&peer);
-                    self.worker.open(stream, peer, open, mine, &mut self.desk);
+                    let (registries, owner, swarm) = (&self.registries, self.myself.owner(), &self.swarm);
+                    let who = peer.clone();
+                    let caller = |open: &Open, desk: &Desk| {
+                        caller::of(&who, open, mine, (registries, owner, swarm), desk)
+                    };
+                    self.worker.open(stream, peer, open, caller, &mut self.desk);
+                }
+                Message::RegistryAsk(_) | Message::RegistryPage(_) => {
+                    self.registries
+                        .received(stream, message, &self.peers, &mut self.desk);
                 }
                 Message::Hello(hello) => self.worker.hello(stream, hello, &mut self.desk),
                 Message::Step(step) => self.worker.early_step(stream, step, &mut self.desk),
@@ -295,6 +419,8 @@ impl Node {
             Owner::Previous(key) | Owner::Next { job: key, .. } => {
                 self.worker.closed(stream, &key, false, fault, &mut self.desk);
             }
+            Owner::Settling => self.receipts.closed(stream, &mut self.desk),
+            Owner::Registry => self.registries.closed(stream),
             Owner::Stranger => self.worker.forget(stream),
         }
     }

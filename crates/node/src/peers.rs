@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use identity::NodeId;
 use protocol::{Addresses, LayerRange, ModelId, Offer, PeerId, Power, Terms, Work};
 
 use crate::io::Now;
@@ -22,12 +23,16 @@ const RETRY_PAIR_MS: u64 = 3_000;
 const UNKNOWN_ONE_WAY_US: u64 = 40_000;
 /// A link said to be this long does not exist.
 const NO_LINK: u32 = u32::MAX;
+/// A worker that is full keeps a place in its queue: asked only where nobody else is (halves of its time per token).
+const FULL: u64 = 16;
 /// To dial first costs about this much, spread over an answer.
 const DIAL_US: u64 = 2_000;
 
 /// See the file's head.
 #[derive(Default)]
 pub(crate) struct Peers {
+    /// Offers that others have made since the start.
+    pub(crate) offers_heard: u64,
     table: BTreeMap<PeerId, Peer>,
     pairs: BTreeMap<(PeerId, PeerId), Pair>,
 }
@@ -49,7 +54,12 @@ struct Peer {
     /// The last number seen: outlives the offer, so that an old one cannot come back.
     sequence: u64,
     round_trip_ms: Option<u32>,
+    /// Said by the shell.
     mine: bool,
+    /// Whose device it is, where its offer proves it.
+    owner: Option<NodeId>,
+    /// That is this node's owner, or belongs to a swarm of theirs.
+    mine_by_key: bool,
     failures: u32,
     failed: Option<Now>,
     avoid_until: Now,
@@ -61,13 +71,23 @@ struct Peer {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Whom {
     pub(crate) mine_only: bool,
+    /// This node's owner has a role in the swarm.
+    pub(crate) member: bool,
+    /// Also pairs that could not connect: only to see whether that is all that is in the way.
+    pub(crate) any_pair: bool,
     /// For want of others also those that failed lately, if they have announced themselves since.
     pub(crate) failed_too: bool,
 }
 
 impl Peers {
     /// Takes an offer; answers whether it says anything new about work.
-    pub(crate) fn offer(&mut self, offer: Offer, now: Now) -> bool {
+    pub(crate) fn offer(
+        &mut self,
+        offer: Offer,
+        owner: Option<NodeId>,
+        mine: impl Fn(NodeId) -> bool,
+        now: Now,
+    ) -> bool {
         if !self.table.contains_key(&offer.peer) {
             self.make_room(now);
         }
@@ -75,8 +95,13 @@ impl Peers {
         if offer.sequence <= peer.sequence {
             return false;
         }
+        self.offers_heard += 1;
         let news = peer.offer.as_ref().and_then(|old| old.work.as_ref()) != offer.work.as_ref()
             || peer.failed.is_some_and(|failed| peer.heard <= failed);
+        if peer.owner != owner {
+            peer.owner = owner;
+            peer.mine_by_key = owner.is_some_and(mine);
+        }
         peer.sequence = offer.sequence;
         peer.heard = now;
         peer.expires = now.plus_ms(u64::from(offer.lifetime_s) * 1_000);
@@ -106,7 +131,25 @@ impl Peers {
     }
 
     pub(crate) fn is_mine(&self, peer: &PeerId) -> bool {
-        self.table.get(peer).is_some_and(|peer| peer.mine)
+        self.table.get(peer).is_some_and(Peer::is_mine)
+    }
+
+    /// Looks again whose the peers are: a registry or this node's owner changed.
+    pub(crate) fn look_whose(&mut self, mine: impl Fn(NodeId) -> bool) {
+        for peer in self.table.values_mut() {
+            peer.mine_by_key = peer.owner.is_some_and(&mine);
+        }
+    }
+
+    /// Workers and where to reach them.
+    pub(crate) fn reachable(&self) -> Vec<(PeerId, Addresses)> {
+        let offers = self
+            .table
+            .iter()
+            .filter_map(|(id, peer)| Some((id, peer.offer.as_ref()?)));
+        offers
+            .map(|(id, offer)| (id.clone(), offer.addresses.clone()))
+            .collect()
     }
 
     pub(crate) fn round_trip_ms(&self, peer: &PeerId) -> Option<u32> {
@@ -188,8 +231,13 @@ impl Peers {
             };
             let since_failure = peer.failed.is_none_or(|failed| peer.heard > failed);
             let avoided = peer.avoid_until > now && !(whom.failed_too && since_failure);
-            let allowed = peer.mine || (!whom.mine_only && offer.terms != Terms::Mine);
-            if avoided || !allowed || work.sessions == 0 {
+            let open_to_me = match offer.terms {
+                Terms::Mine => false,
+                Terms::Members => whom.member,
+                _ => true,
+            };
+            let allowed = peer.is_mine() || (!whom.mine_only && open_to_me);
+            if avoided || !allowed {
                 continue;
             }
             let way = peer
@@ -209,7 +257,7 @@ impl Peers {
                 distrust: peer.failures,
             });
         }
-        for ((a, b), pair) in &self.pairs {
+        for ((a, b), pair) in self.pairs.iter().filter(|_| !whom.any_pair) {
             let until = if whom.failed_too {
                 pair.retry_from
             } else {
@@ -249,17 +297,13 @@ impl Peers {
         near.into_iter().map(|(ms, id)| (id, ms))
     }
 
-    /// Workers that are known.
-    pub(crate) fn workers(&self) -> usize {
-        self.table.values().filter(|peer| peer.offer.is_some()).count()
-    }
-
     pub(crate) fn rows(&self, connected: impl Fn(&PeerId) -> bool, now: Now) -> Vec<PeerRow> {
         let row = |(id, peer): (&PeerId, &Peer)| PeerRow {
             peer: id.clone(),
             connected: connected(id),
             round_trip_ms: peer.round_trip_ms,
-            mine: peer.mine,
+            mine: peer.is_mine(),
+            owner: peer.owner,
             work: peer
                 .offer
                 .as_ref()
@@ -302,7 +346,7 @@ impl Peers {
         let silent = self
             .table
             .iter()
-            .min_by_key(|(_, peer)| (peer.offer.is_some(), peer.mine, peer.heard));
+            .min_by_key(|(_, peer)| (peer.offer.is_some(), peer.is_mine(), peer.heard));
         if let Some(silent) = silent.map(|(id, _)| id.clone()) {
             self.table.remove(&silent);
         }
@@ -310,6 +354,10 @@ impl Peers {
 }
 
 impl Peer {
+    fn is_mine(&self) -> bool {
+        self.mine || self.mine_by_key
+    }
+
     fn works(&self, model: &ModelId, now: Now) -> Option<(&Offer, &Work)> {
         let offer = self.offer.as_ref().filter(|_| self.expires > now)?;
         let work = offer.work.as_ref().filter(|work| work.model == *model)?;
@@ -324,7 +372,8 @@ impl Peer {
             Power::Low => 4,
             Power::Battery => 3,
             _ => 2,
-        } + if offer.background { 4 } else { 0 };
+        } + if offer.background { 4 } else { 0 }
+            + if work.sessions == 0 { FULL } else { 0 };
         said.max(self.us_per_layer.unwrap_or(0)).saturating_mul(tired) / 2
     }
 }

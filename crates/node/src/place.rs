@@ -6,6 +6,7 @@ use protocol::{Addresses, PeerId, SessionId, Stage, Trace};
 use crate::credit::Credit;
 use crate::io::{Now, StreamId};
 use crate::pace::Pace;
+use crate::receipts::Tally;
 
 /// A stage that has heard an Open may take this long until its cache is there: its device may be in
 /// the middle of another's long step.
@@ -32,6 +33,10 @@ pub(crate) struct Slot {
     pub(crate) due: Option<Now>,
     pub(crate) pace: Pace,
     pub(crate) cost: Cost,
+    /// What it said in all that it did: for its receipt.
+    pub(crate) told: Tally,
+    /// It is busy, and this session waits in its queue.
+    pub(crate) queued: bool,
     /// For Steps from this node.
     pub(crate) credit: Credit,
     /// Its line on the route sheet.

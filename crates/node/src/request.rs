@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Close, CloseReason, Fault, List, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
-    Payload, PeerId, Refusal, Report, SessionId, Step, Token, Trace, WireType,
+    Close, CloseReason, Fault, JobId, JobKind, List, MAX_POSITIONS, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
+    PENALTY_WINDOW, Payload, PeerId, Refusal, Report, SessionId, Step, SwarmId, Token, Trace, WireType,
 };
 
 use crate::desk::Desk;
@@ -14,6 +14,7 @@ use crate::draft::{Drafter, MAX_DRAFT};
 use crate::io::{Ask, Code, Event, FinishReason, Mode, Now, RequestId};
 use crate::peers::Peers;
 use crate::place::{Place, Slot, SlotState};
+use crate::receipts::{Facts, Over, Tally};
 use crate::sheet::RouteSheet;
 use crate::worker::Worker;
 
@@ -25,6 +26,8 @@ const PREFILL_POSITIONS: u32 = 128;
 const EXACT_D_MODEL: u32 = 2_048;
 /// A stage that refused because it was busy may be asked again after this.
 const BUSY_MS: u64 = 2_000;
+/// One that keeps a place in its queue is left alone for this long, where there is another way.
+const QUEUED_MS: u64 = 10_000;
 /// One that refused for another reason is not asked again by this request.
 const REFUSED_MS: u64 = 3_600_000;
 /// One that became far slower than others are is left alone for this long.
@@ -45,6 +48,8 @@ pub(crate) struct World<'a> {
 pub(crate) struct Request {
     pub(crate) id: RequestId,
     pub(crate) ask: Ask,
+    pub(crate) job: JobId,
+    pub(crate) swarm: SwarmId,
     pub(crate) wire: WireType,
     pub(crate) max_positions: u32,
     /// Prompt and answer.
@@ -59,6 +64,12 @@ pub(crate) struct Request {
     pub(crate) rolled: u32,
     pub(crate) trip: Option<Trip>,
     pub(crate) phase: Phase,
+    /// What the user was last told that it waits for.
+    pub(crate) waiting: Option<Code>,
+    /// Samples that were asked for.
+    sampled: u64,
+    /// This node's owner has a role in the swarm.
+    pub(crate) member: bool,
     /// Whom not to ask, and until when.
     pub(crate) avoid: BTreeMap<PeerId, Now>,
     /// Why somebody refused last: the reason to give where nobody is left.
@@ -78,7 +89,7 @@ pub(crate) struct Request {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Phase {
     /// Somebody must be found; since then.
-    Seeking { since: Now, said: bool },
+    Seeking { since: Now },
     /// The stages compute.
     Running,
     /// Over: to be forgotten.
@@ -94,7 +105,7 @@ pub(crate) struct Trip {
 
 impl Request {
     /// Takes the question, or says why it makes no sense.
-    pub(crate) fn new(ask: Ask, now: Now) -> Result<Request, &'static str> {
+    pub(crate) fn new(ask: Ask, job: JobId, swarm: SwarmId, now: Now) -> Result<Request, &'static str> {
         let prompt = ask.prompt.len() as u64;
         let room = prompt + u64::from(ask.max_tokens) + u64::from(MAX_DRAFT);
         if ask.prompt.is_empty() || ask.max_tokens == 0 {
@@ -115,6 +126,8 @@ impl Request {
             .unwrap_or(if exact { WireType::F32 } else { WireType::F16 });
         Ok(Request {
             id: ask.request,
+            job,
+            swarm,
             wire,
             max_positions: room as u32,
             tokens: ask.prompt.clone(),
@@ -125,10 +138,10 @@ impl Request {
             sent_end: 0,
             rolled: 0,
             trip: None,
-            phase: Phase::Seeking {
-                since: now,
-                said: false,
-            },
+            phase: Phase::Seeking { since: now },
+            waiting: None,
+            sampled: 0,
+            member: false,
             avoid: BTreeMap::new(),
             refused: None,
             here_failed: false,
@@ -184,8 +197,10 @@ impl Request {
                 if let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) {
                     slot.state = SlotState::Serving;
                     slot.due = None;
+                    slot.queued = false;
                     slot.pace.expect(opened.us_per_token);
                 }
+                self.say_waiting(world.desk);
                 self.feed(world.desk);
                 false
             }
@@ -211,6 +226,17 @@ impl Request {
                 };
                 self.lose(session, Some(wait), false, world)
             }
+            Message::Queued(_) => {
+                if let Some(slot) = self.slot(session) {
+                    slot.queued = true;
+                    slot.heard(now);
+                }
+                if self.has_other_way(session, world) {
+                    return self.lose(session, Some(QUEUED_MS), false, world);
+                }
+                self.say_waiting(world.desk);
+                false
+            }
             Message::Leaving(_) => {
                 if let Some(slot) = self.slot(session) {
                     world.peers.withdraw(&slot.peer);
@@ -220,9 +246,14 @@ impl Request {
             Message::Report(report) => self.report(session, &report, world),
             Message::Close(_) => self.lose(session, Some(BUSY_MS), false, world),
             // What no stage has to say to a requester.
-            Message::Hello(_) | Message::Open(_) | Message::Step(_) | Message::Replay(_) => {
-                self.lose(session, None, true, world)
-            }
+            Message::Hello(_)
+            | Message::Open(_)
+            | Message::Step(_)
+            | Message::Replay(_)
+            | Message::Settle(_)
+            | Message::Receipt(_)
+            | Message::RegistryAsk(_)
+            | Message::RegistryPage(_) => self.lose(session, None, true, world),
         }
     }
 
@@ -266,14 +297,55 @@ impl Request {
         true
     }
 
-    /// Ends it everywhere.
+    /// Ends it everywhere. What was done for it is settled by receipts.
     pub(crate) fn end(&mut self, reason: CloseReason, desk: &mut Desk) {
         self.phase = Phase::Over;
         for place in std::mem::take(&mut self.places) {
             for slot in place.slots().filter(|slot| slot.is_alive()) {
                 desk.send(slot.control, Message::Close(Close { reason }));
-                desk.close(slot.control);
+                if slot.peer == desk.me {
+                    desk.close(slot.control);
+                } else {
+                    desk.settle(Over {
+                        stream: slot.control,
+                        peer: slot.peer.clone(),
+                        facts: self.facts(slot),
+                        asked: true,
+                    });
+                }
             }
+        }
+    }
+
+    fn facts(&self, slot: &Slot) -> Facts {
+        Facts {
+            job: self.job,
+            kind: JobKind::Inference,
+            swarm: self.swarm,
+            model: self.ask.model.id,
+            layers: slot.stage.layers,
+            tally: Tally {
+                sampled: self.sampled,
+                ..slot.told
+            },
+        }
+    }
+
+    /// Tells the user what is waited for while the stages are being opened, and that it is over.
+    pub(crate) fn say_waiting(&mut self, desk: &mut Desk) {
+        if self.phase == Phase::Running {
+            let mut active = self.places.iter().map(|place| &place.active);
+            let queued = active.any(|slot| slot.queued && slot.is_alive());
+            self.say(queued.then_some(Code::Queued), desk);
+        }
+    }
+
+    /// Says what is waited for from now on, if that is something else than before.
+    pub(crate) fn say(&mut self, waiting: Option<Code>, desk: &mut Desk) {
+        if self.waiting != waiting {
+            self.waiting = waiting;
+            let event = waiting.map_or(Event::Resumed, |reason| Event::Waiting { reason });
+            desk.event(self.id, event);
         }
     }
 
@@ -343,10 +415,14 @@ impl Request {
 
     fn send(&mut self, first_position: u32, ids: Vec<u32>, samples: u32, desk: &mut Desk) {
         self.sent_end = self.sent_end.max(first_position + ids.len() as u32);
+        self.sampled += u64::from(samples);
         let penalty = samples > 0 && self.ask.sampling.repeat_penalty != 1.0;
         let recent = penalty.then(|| {
+            // Each sampled row looks back from its own token, so the guesses belong to it as well.
             let known = self.tokens.len();
-            List::first(self.tokens[known.saturating_sub(MAX_RECENT)..].iter().copied())
+            let guesses = ids.iter().skip(known.saturating_sub(first_position as usize));
+            let window = &self.tokens[known.saturating_sub(PENALTY_WINDOW)..];
+            List::first(window.iter().chain(guesses).copied())
         });
         let payload = Payload::Tokens(List::first(ids));
         let step = Step {
@@ -383,8 +459,7 @@ impl Request {
     }
 
     fn draft(&self, sent: u32) -> Vec<u32> {
-        // The head would need the guesses to look back on.
-        if !self.ask.speculate || self.ask.sampling.repeat_penalty != 1.0 {
+        if !self.ask.speculate {
             return Vec::new();
         }
         let left = self.left().saturating_sub(1);
@@ -472,6 +547,10 @@ impl Request {
     }
 
     fn trace(&mut self, session: SessionId, trace: &Trace, peers: &mut Peers, now: Now) {
+        // Done is done, whatever the route is by now.
+        if let Some(slot) = self.slot(session) {
+            slot.told.note(trace);
+        }
         if trace.epoch != self.epoch {
             return;
         }

@@ -9,17 +9,19 @@
 
 use std::collections::BTreeMap;
 
+use identity::Credential;
 use protocol::{
-    Blob, Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay,
-    SessionId, Stage, SwarmId,
+    Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay, SessionId,
+    Stage,
 };
 
 use crate::credit::Credit;
-use crate::desk::{Desk, Owner};
-use crate::io::{Code, Event, Mode, Now};
+use crate::desk::Owner;
+use crate::io::{Code, Mode, Now};
 use crate::pace::Pace;
 use crate::peers::Whom;
 use crate::place::{Cost, Place, Slot, SlotState};
+use crate::receipts::Tally;
 use crate::request::{Phase, Request, World};
 use crate::route::{self, Candidate, Leg};
 use crate::sheet::Hop;
@@ -40,11 +42,27 @@ const STRAGGLER_US: u64 = 20_000;
 /// An answer does not change hands for ever.
 const MAX_EPOCHS: u32 = 1_000;
 
-/// What every Open of this node says of it.
-#[derive(Clone, Debug)]
+/// Said to the user where an Owner has halted the swarm.
+pub(crate) const HALTED: &str = "the swarm's owner has halted all work";
+/// Everybody who lends was heard once by then: before, nobody can say that there is nobody.
+const GRACE_MS: u64 = 6_000;
+
+/// What an Open of this node says of it.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Introduction {
-    pub(crate) swarm: SwarmId,
-    pub(crate) delegation: Vec<u8>,
+    /// To those who may know whose node this is: its owner's devices, and the members of a swarm to another member.
+    pub(crate) named: Option<Box<Credential>>,
+    /// To strangers.
+    pub(crate) nameless: Option<Box<Credential>>,
+    /// This node's owner has a role in the swarm.
+    pub(crate) member: bool,
+}
+
+impl Introduction {
+    fn to(&self, mode: Mode) -> Option<Box<Credential>> {
+        let named = self.named.as_ref().filter(|_| self.member || mode == Mode::Mine);
+        named.or(self.nameless.as_ref()).cloned()
+    }
 }
 
 impl Request {
@@ -59,20 +77,19 @@ impl Request {
         let now = world.desk.now;
         let me = world.desk.me.clone();
         self.promote_standbys(&me);
+        self.member = intro.member;
         if !self.fill(world) {
             return if self.is_local() {
                 self.not_here(intro, world)
             } else {
-                self.pause(now, world.desk)
+                self.pause(now, world)
             };
         }
         if self.ask.shadow {
             self.add_standbys(world);
         }
-        if let Phase::Seeking { said: true, .. } = self.phase {
-            world.desk.event(self.id, Event::Resumed);
-        }
         self.phase = Phase::Running;
+        self.say_waiting(world.desk);
         self.begin_epoch(intro, world);
         self.feed(world.desk);
     }
@@ -82,8 +99,9 @@ impl Request {
         let now = world.desk.now;
         match self.phase {
             Phase::Over => false,
-            Phase::Seeking { since, .. } if now.since(since) >= SEEK_MS => {
+            Phase::Seeking { since } if now.since(since) >= SEEK_MS => {
                 let (code, message) = match self.refused {
+                    Some(Refusal::Halted) => (Code::NotAllowed, HALTED),
                     Some(Refusal::Policy) => (
                         Code::NotAllowed,
                         "nobody who holds the missing layers may be asked",
@@ -109,7 +127,7 @@ impl Request {
     pub(crate) fn wake(&self) -> Option<Now> {
         match self.phase {
             Phase::Over => None,
-            Phase::Seeking { since, .. } => Some(self.look_at.min(since.plus_ms(SEEK_MS))),
+            Phase::Seeking { since } => Some(self.look_at.min(since.plus_ms(SEEK_MS))),
             Phase::Running => self.deadline(),
         }
     }
@@ -132,22 +150,43 @@ impl Request {
         self.fail(code, message, world.desk);
     }
 
-    fn pause(&mut self, now: Now, desk: &mut Desk) {
+    fn pause(&mut self, now: Now, world: &mut World<'_>) {
         if self.phase == Phase::Running {
-            self.phase = Phase::Seeking {
-                since: now,
-                said: false,
-            };
+            self.phase = Phase::Seeking { since: now };
         }
         self.look_at = now.plus_ms(RETRY_MS);
-        if let Phase::Seeking { since, said: false } = self.phase {
-            self.phase = Phase::Seeking { since, said: true };
-            desk.event(
-                self.id,
-                Event::Waiting {
-                    reason: Code::NoRoute,
-                },
-            );
+        let reason = if self.may_still_come(world) {
+            Code::Connecting
+        } else {
+            Code::NoRoute
+        };
+        self.say(Some(reason), world.desk);
+    }
+
+    /// Whether it is too early to say that nobody is there: not everybody was heard yet, or those who are there
+    /// have not found a way to each other yet.
+    fn may_still_come(&self, world: &World<'_>) -> bool {
+        let young = |since: Now| world.desk.now.since(since) < GRACE_MS;
+        if world.desk.online_since.is_none_or(young) {
+            return true;
+        }
+        let whom = Whom {
+            any_pair: true,
+            ..self.whom(false)
+        };
+        let me = &world.desk.me;
+        LayerRange::new(0, self.ask.model.layers).is_ok_and(|span| {
+            self.plan_avoiding(span, (me, me), whom, &self.avoid, world)
+                .is_some()
+        })
+    }
+
+    fn whom(&self, failed_too: bool) -> Whom {
+        Whom {
+            mine_only: self.ask.mode == Mode::Mine,
+            member: self.member,
+            any_pair: false,
+            failed_too,
         }
     }
 
@@ -245,6 +284,26 @@ impl Request {
             .map(|(legs, _)| legs)
     }
 
+    /// Whether the layers of a stage can be had without it.
+    pub(crate) fn has_other_way(&self, session: SessionId, world: &World<'_>) -> bool {
+        let Some(at) = self
+            .places
+            .iter()
+            .position(|place| place.active.session == session)
+        else {
+            return false;
+        };
+        let me = &world.desk.me;
+        let from = at.checked_sub(1).map_or(me, |at| &self.places[at].active.peer);
+        let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
+        let slot = &self.places[at].active;
+        let mut others = self.avoid.clone();
+        others.insert(slot.peer.clone(), Now(u64::MAX));
+        let whom = self.whom(false);
+        self.plan_avoiding(slot.stage.layers, (from, to), whom, &others, world)
+            .is_some()
+    }
+
     /// Whether a stage has become so slow that the way over others pays, replay and all.
     pub(crate) fn straggles(&mut self, session: SessionId, world: &World<'_>) -> bool {
         let Some(at) = self
@@ -267,7 +326,8 @@ impl Request {
         let slot = &self.places[at].active;
         let mut others = self.avoid.clone();
         others.insert(slot.peer.clone(), Now(u64::MAX));
-        let Some((legs, cost)) = self.plan_avoiding(slot.stage.layers, (from, to), false, &others, world)
+        let Some((legs, cost)) =
+            self.plan_avoiding(slot.stage.layers, (from, to), self.whom(false), &others, world)
         else {
             return false;
         };
@@ -290,23 +350,19 @@ impl Request {
         failed_too: bool,
         world: &World<'_>,
     ) -> Option<(Vec<Leg>, route::Cost)> {
-        self.plan_avoiding(span, (from, to), failed_too, &self.avoid, world)
+        self.plan_avoiding(span, (from, to), self.whom(failed_too), &self.avoid, world)
     }
 
     fn plan_avoiding(
         &self,
         span: LayerRange,
         (from, to): (&PeerId, &PeerId),
-        failed_too: bool,
+        whom: Whom,
         avoid: &BTreeMap<PeerId, Now>,
         world: &World<'_>,
     ) -> Option<(Vec<Leg>, route::Cost)> {
         let (now, me) = (world.desk.now, &world.desk.me);
         let model = &self.ask.model;
-        let whom = Whom {
-            mine_only: self.ask.mode == Mode::Mine,
-            failed_too,
-        };
         let connected = |peer: &PeerId| world.desk.is_connected(peer);
         let (mut candidates, mut delays) = world.peers.candidates(&model.id, whom, connected, now);
         candidates.retain(|candidate| candidate.peer != *me);
@@ -371,6 +427,8 @@ impl Request {
             due: None,
             pace: Pace::default(),
             cost: Cost::default(),
+            told: Tally::default(),
+            queued: false,
             credit: Credit::new(),
             hop: Slot::NO_HOP,
         }
@@ -406,10 +464,7 @@ impl Request {
             }
             let stage = self.places[at].active.stage;
             let me = world.desk.me.clone();
-            let whom = Whom {
-                mine_only: self.ask.mode == Mode::Mine,
-                failed_too: false,
-            };
+            let whom = self.whom(false);
             let connected = |peer: &PeerId| world.desk.is_connected(peer);
             let (candidates, _) = world
                 .peers
@@ -510,7 +565,7 @@ impl Request {
                 return Message::Open(Box::new(Open {
                     session: slot.session,
                     kind: JobKind::Inference,
-                    swarm: intro.swarm,
+                    swarm: self.swarm,
                     model: self.ask.model.id,
                     stage: slot.stage,
                     epoch: self.epoch,
@@ -520,10 +575,9 @@ impl Request {
                     sampling: slot.stage.head.then_some(self.ask.sampling),
                     wire: self.wire,
                     max_positions: self.max_positions,
-                    delegation: Blob::new(intro.delegation.clone())
-                        .ok()
-                        .filter(|blob| !blob.is_empty()),
+                    delegation: intro.to(self.ask.mode),
                     authorization: None,
+                    job: self.job,
                 }));
             }
             let (epoch, keep, previous) = (self.epoch, slot.has, previous.clone());

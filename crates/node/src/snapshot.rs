@@ -1,7 +1,9 @@
 //! What a screen may know: plain data, taken at one moment.
 //! It is a copy; nothing in it leads back into the node.
 
-use protocol::{Backend, LayerRange, ModelId, PeerId};
+use identity::NodeId;
+use protocol::{Backend, LayerRange, ModelId, PeerId, SwarmId};
+use registry::Role;
 
 use crate::io::{Code, RequestId};
 
@@ -22,6 +24,27 @@ pub struct Snapshot {
     pub served_positions: u64,
     /// Answers under way.
     pub requests: Vec<RequestRow>,
+    /// Swarms whose registry is followed. Who their members are: [`Node::registry`](crate::Node::registry).
+    pub swarms: Vec<SwarmRow>,
+}
+
+/// A swarm whose registry is followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SwarmRow {
+    /// Which.
+    pub swarm: SwarmId,
+    /// Its name.
+    pub name: String,
+    /// What this node's owner is in it; `None`: a stranger, or not accepted yet.
+    pub role: Option<Role>,
+    /// This node's owner is kept out by name.
+    pub blocked: bool,
+    /// Why all work stands still, if it does.
+    pub halted: Option<String>,
+    /// Members of all roles, invited ones included.
+    pub members: usize,
+    /// The number of its newest record.
+    pub sequence: u64,
 }
 
 /// One peer.
@@ -35,8 +58,10 @@ pub struct PeerRow {
     pub round_trip_ms: Option<u32>,
     /// What it offers.
     pub work: Option<WorkRow>,
-    /// It belongs to this node's owner.
+    /// It belongs to this node's owner, or to a member of a swarm of theirs.
     pub mine: bool,
+    /// Whose it is, where it says so.
+    pub owner: Option<NodeId>,
 }
 
 /// What a peer offers.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use identity::NodeId;
 use protocol::{
     Activations, Fault, List, Message, Next, Open, Opened, Payload, PeerId, Replay, Report, Step, Token,
     Trace,
@@ -14,6 +15,7 @@ use crate::desk::{Desk, JobKey, Owner};
 use crate::io::{Compute, Effect, KvId, Now, StepInput, StepOutput, StreamId, Want};
 use crate::kept::Kept;
 use crate::outbound::Outbound;
+use crate::receipts::{Facts, Tally};
 
 /// See the file's head.
 pub(crate) struct Job {
@@ -24,6 +26,12 @@ pub(crate) struct Job {
     /// The cache is there.
     pub(crate) ready: bool,
     pub(crate) last_active: Now,
+    /// For whom it is counted; nobody where it is this node's own.
+    pub(crate) who: Option<NodeId>,
+    /// It waits in the queue no more.
+    pub(crate) started: bool,
+    pub(crate) said_queued: Now,
+    told: Tally,
     d_model: u32,
     epoch: u32,
     shadow: bool,
@@ -82,6 +90,10 @@ impl Job {
             kv,
             ready: false,
             last_active: desk.now,
+            who: None,
+            started: true,
+            said_queued: desk.now,
+            told: Tally::default(),
             d_model,
             epoch: open.epoch,
             shadow: open.shadow,
@@ -225,18 +237,16 @@ impl Job {
             ..
         } = flying;
         let queue_ms = u32::try_from(queue_ms).unwrap_or(u32::MAX);
-        let trace = |bytes| {
-            Message::Trace(Trace {
-                epoch,
-                first_position,
-                positions,
-                queue_ms,
-                compute_ms,
-                bytes,
-            })
+        let trace = Trace {
+            epoch,
+            first_position,
+            positions,
+            queue_ms,
+            compute_ms,
+            bytes: 0,
         };
         match output {
-            StepOutput::Nothing => desk.send(self.control, trace(0)),
+            StepOutput::Nothing => self.tell(trace, samples, desk),
             StepOutput::Tokens(ids) => {
                 let position = first_position + positions - samples.min(positions) + 1;
                 let count = ids.len() as u32;
@@ -244,7 +254,7 @@ impl Job {
                     return self.report(Fault::Compute, None, desk);
                 };
                 // Before the last token, or the requester would close before it has heard it.
-                desk.send(self.control, trace(0));
+                self.tell(trace, samples, desk);
                 if !self.shadow {
                     desk.send(self.control, Message::Token(Token { epoch, position, ids }));
                 }
@@ -256,7 +266,7 @@ impl Job {
                 }
                 self.forward(first_position, positions, samples, recent, bytes);
                 self.flush(desk);
-                desk.send(self.control, trace(size));
+                self.tell(Trace { bytes: size, ..trace }, samples, desk);
             }
         }
     }
@@ -266,16 +276,27 @@ impl Job {
         self.report(Fault::Compute, None, desk);
     }
 
-    /// Ends all streams of this job and frees its cache.
+    /// Ends the streams to its neighbours and frees its cache; the requester's stays.
     pub(crate) fn end(self, desk: &mut Desk) {
         for line in self.outbound {
             desk.close(line.stream);
         }
-        if let Some(stream) = self.inbound {
+        if let Some(stream) = self.inbound.filter(|stream| *stream != self.control) {
             desk.close(stream);
         }
-        desk.close(self.control);
         desk.effect(Effect::Compute(Compute::Close { kv: self.kv }));
+    }
+
+    /// What was done, as the requester was told.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            job: self.open.job,
+            kind: self.open.kind,
+            swarm: self.open.swarm,
+            model: self.open.model,
+            layers: self.open.stage.layers,
+            tally: self.told,
+        }
     }
 
     fn begin(&mut self, step: Step, at: Now, desk: &mut Desk) -> Result<(Compute, Flying), Fault> {
@@ -339,6 +360,12 @@ impl Job {
             queue_ms: desk.now.since(at),
         };
         Ok((compute, flying))
+    }
+
+    fn tell(&mut self, trace: Trace, samples: u32, desk: &mut Desk) {
+        self.told.note(&trace);
+        self.told.sampled += u64::from(samples);
+        desk.send(self.control, Message::Trace(trace));
     }
 
     fn cut(&mut self, positions: u32, desk: &mut Desk) {

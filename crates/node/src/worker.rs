@@ -5,13 +5,16 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Ack, Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Refusal,
-    Refused, Replay, Stage, Step, Text,
+    Ack, Blob, Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Queued,
+    Refusal, Refused, Replay, Stage, Step, SwarmId, Text,
 };
+use registry::policy::{Admission, Quote, Reason, SwarmPolicy};
 
 use crate::credit::Owed;
 use crate::desk::{Desk, JobKey, Owner};
+use crate::door::{Caller, Door};
 use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, KvId, ModelSpec, Now, StreamId};
+use crate::receipts::Over;
 use crate::work::{Flying, Job, Turn};
 
 /// Sessions of one device: beyond this they only wait for each other.
@@ -24,6 +27,8 @@ const MAX_WAITING: usize = 16;
 const MAX_FLYING: usize = 2;
 /// A session without a word is over.
 const IDLE_MS: u64 = 600_000;
+/// Whoever waits in the queue hears so this often, or would take the device for dead.
+const SAY_QUEUED_MS: u64 = 15_000;
 /// Stages held at a time: the lent one and one or two of the user's own.
 const MAX_HELD: usize = 3;
 
@@ -43,15 +48,6 @@ pub(crate) enum HeldState {
     Ready { us_per_token: u32 },
 }
 
-/// The bounds that the user set for strangers.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Room {
-    /// All sessions together: bounds the caches and, with them, the outputs that are kept.
-    pub(crate) positions: u32,
-    /// Only peers of the same owner may ask.
-    pub(crate) mine_only: bool,
-}
-
 /// A neighbour that spoke before the requester did.
 struct Waiting {
     stream: StreamId,
@@ -63,7 +59,9 @@ struct Waiting {
 /// See the file's head.
 #[derive(Default)]
 pub(crate) struct Worker {
-    pub(crate) room: Room,
+    /// Positions of all sessions of others together: bounds the caches and, with them, the outputs that are kept.
+    room: u32,
+    door: Door,
     held: Vec<Held>,
     jobs: BTreeMap<JobKey, Job>,
     opening: BTreeMap<EffectId, JobKey>,
@@ -98,6 +96,12 @@ impl Worker {
         false
     }
 
+    /// The bounds that the user set for others.
+    pub(crate) fn set_terms(&mut self, positions: u32, policy: SwarmPolicy) {
+        self.room = positions;
+        self.door.set_policy(policy);
+    }
+
     /// The stage that is lent.
     pub(crate) fn lent(&self) -> Option<&Held> {
         self.held.iter().find(|held| held.lent)
@@ -122,11 +126,31 @@ impl Worker {
         for key in self.keys(|key| key.requester != me) {
             self.end(&key, Some(CloseReason::Stopped), desk);
         }
-        self.room = Room::default();
+        self.room = 0;
         for held in &mut self.held {
             held.lent = false;
         }
         self.drop_unused(desk);
+    }
+
+    /// An Owner has halted a swarm: what is done for others in it ends at once.
+    pub(crate) fn halt(&mut self, swarm: &SwarmId, desk: &mut Desk) {
+        let me = desk.me.clone();
+        let of_swarm = |job: &Job| job.key.requester != me && job.open.swarm == *swarm;
+        let keys: Vec<JobKey> = self
+            .jobs
+            .values()
+            .filter(|job| of_swarm(job))
+            .map(|job| job.key.clone())
+            .collect();
+        for key in keys {
+            self.refuse(
+                &key,
+                Refusal::Halted,
+                "the swarm's owner has halted all work",
+                desk,
+            );
+        }
     }
 
     /// The tab goes: tells all who count on it.
@@ -136,40 +160,52 @@ impl Worker {
         }
     }
 
-    /// A stream that says `Open` first.
+    /// A stream that says `Open` first, and who says it.
     pub(crate) fn open(
         &mut self,
         stream: StreamId,
         peer: PeerId,
         open: Box<Open>,
-        mine: bool,
+        caller: impl FnOnce(&Open, &Desk) -> Result<Caller, No>,
         desk: &mut Desk,
     ) {
         let key = JobKey {
             requester: peer,
             session: open.session,
         };
-        let held = match self.admit(&key, &open, mine, desk) {
-            Ok(held) => held,
-            Err((why, detail)) => {
-                let detail = Text::cut(detail);
-                desk.send(
-                    stream,
-                    Message::Refused(Refused {
-                        why,
-                        detail,
-                        quote: None,
-                    }),
-                );
+        let own = key.requester == desk.me;
+        let admitted = self.fits(&key, &open, desk).and_then(|model| {
+            if own {
+                return Ok((model, None, true));
+            }
+            let caller = caller(&open, desk)?;
+            let start = self.admit(&key, &open, &caller, desk)?;
+            Ok((model, Some(caller.id), start))
+        });
+        let (model, who, start) = match admitted {
+            Ok(admitted) => admitted,
+            Err(No { why, detail, quote }) => {
+                let detail = Text::cut(&detail);
+                let quote = quote.and_then(|quote| Blob::new(quote.as_bytes().to_vec()).ok());
+                desk.send(stream, Message::Refused(Refused { why, detail, quote }));
                 desk.close(stream);
                 return;
             }
         };
         desk.give(stream, Owner::Control(key.clone()));
-        // At once, so that a requester can tell a busy device from a dead one.
-        desk.send(stream, Message::Ack(Ack { credit_bytes: 0 }));
+        let word = if start {
+            // At once, so that a requester can tell a busy device from a dead one.
+            Message::Ack(Ack { credit_bytes: 0 })
+        } else {
+            Message::Queued(Queued {
+                epoch: open.epoch,
+                ahead: self.door.waiting().saturating_sub(1),
+            })
+        };
+        desk.send(stream, word);
         self.caches += 1;
-        let job = Job::new(key.clone(), stream, open, KvId(self.caches), held.d_model, desk);
+        let mut job = Job::new(key.clone(), stream, open, KvId(self.caches), model.d_model, desk);
+        (job.who, job.started) = (who, start);
         self.jobs.insert(key.clone(), job);
         self.reserve(desk);
         self.introduce(&key, desk);
@@ -216,7 +252,7 @@ impl Worker {
             Message::Step(step) => job.step(stream, step, desk),
             Message::Ack(ack) => job.grant(stream, ack.credit_bytes, desk),
             Message::Replay(replay) if from_requester => self.replay(key, replay, desk),
-            Message::Close(_) if from_requester => self.end(key, None, desk),
+            Message::Close(_) if from_requester => self.settle(key, desk),
             // Nothing else is said to a stage: who says it is let go.
             _ => self.closed(stream, key, from_requester, Fault::Broken, desk),
         }
@@ -256,6 +292,9 @@ impl Worker {
                 Ok(Computed::Stepped { output, compute_ms }) => {
                     if flying.key.requester != desk.me {
                         self.served_positions += flying.count();
+                        if let Some(who) = job.who {
+                            self.door.served(who, flying.count());
+                        }
                     }
                     job.stepped(flying, output, compute_ms, desk);
                 }
@@ -294,6 +333,7 @@ impl Worker {
 
     /// Gives the compute worker what is ready, in turn.
     pub(crate) fn pump(&mut self, desk: &mut Desk) {
+        self.start_waiting(desk);
         while self.flying.len() < MAX_FLYING {
             let after = |key: &JobKey| self.last.as_ref().is_some_and(|last| key <= last);
             let mut order = self.keys(|_| true);
@@ -325,32 +365,43 @@ impl Worker {
                 self.end(&key, Some(CloseReason::Stopped), desk);
             }
         }
-        self.jobs
-            .values()
-            .map(|job| job.last_active.plus_ms(IDLE_MS))
-            .min()
+        let ahead = self.door.waiting().saturating_sub(1);
+        for job in self.jobs.values_mut().filter(|job| !job.started) {
+            if now.since(job.said_queued) >= SAY_QUEUED_MS {
+                job.said_queued = now;
+                let epoch = job.open.epoch;
+                desk.send(job.control, Message::Queued(Queued { epoch, ahead }));
+            }
+        }
+        let looks = self.jobs.values().flat_map(|job| {
+            let say = (!job.started).then(|| job.said_queued.plus_ms(SAY_QUEUED_MS));
+            say.into_iter().chain([job.last_active.plus_ms(IDLE_MS)])
+        });
+        looks.min()
     }
 
     /// Sessions of others just now.
     pub(crate) fn serving(&self, me: &PeerId) -> u32 {
-        self.jobs.keys().filter(|key| key.requester != *me).count() as u32
+        let of_others = |job: &&Job| job.started && job.key.requester != *me;
+        self.jobs.values().filter(of_others).count() as u32
     }
 
     /// Sessions that it would still take.
     pub(crate) fn free_jobs(&self) -> u32 {
-        (MAX_JOBS - self.jobs.len().min(MAX_JOBS)) as u32
+        let started = self.jobs.values().filter(|job| job.started).count();
+        (MAX_JOBS - started.min(MAX_JOBS)) as u32
     }
 
     /// Positions that there is still room for.
     pub(crate) fn free_positions(&self, me: &PeerId) -> u32 {
-        let of_others = |job: &&Job| job.key.requester != *me;
+        let of_others = |job: &&Job| job.started && job.key.requester != *me;
         let taken: u64 = self
             .jobs
             .values()
             .filter(of_others)
             .map(|job| u64::from(job.open.max_positions))
             .sum();
-        u32::try_from(u64::from(self.room.positions).saturating_sub(taken)).unwrap_or(u32::MAX)
+        u32::try_from(u64::from(self.room).saturating_sub(taken)).unwrap_or(u32::MAX)
     }
 
     /// Whether the device computes right now.
@@ -358,17 +409,12 @@ impl Worker {
         !self.flying.is_empty()
     }
 
-    fn admit(
-        &self,
-        key: &JobKey,
-        open: &Open,
-        mine: bool,
-        desk: &Desk,
-    ) -> Result<ModelSpec, (Refusal, &'static str)> {
+    /// Whether an Open makes sense here, whoever says it.
+    fn fits(&self, key: &JobKey, open: &Open, desk: &Desk) -> Result<ModelSpec, No> {
         let own = key.requester == desk.me;
         let held = self.held_for(open).filter(|held| held.lent || own);
         let Some(held) = held else {
-            return Err((Refusal::Model, "these layers are not here"));
+            return Err(No::because(Refusal::Model, "these layers are not here"));
         };
         let model = held.model;
         let sound = open.stage.embed == (open.stage.layers.first() == 0)
@@ -378,29 +424,56 @@ impl Worker {
             && open.stage.head == open.sampling.is_some()
             && !self.jobs.contains_key(key);
         if !sound {
-            return Err((Refusal::Invalid, "this stage makes no sense here"));
+            return Err(No::because(Refusal::Invalid, "this stage makes no sense here"));
         }
-        if own {
-            return Ok(model);
+        if !own && open.max_positions > self.room {
+            return Err(No::because(
+                Refusal::WontFit,
+                "no room for so many positions, ever",
+            ));
         }
-        if self.room.mine_only && !mine {
-            return Err((Refusal::Policy, "this device works for its owner only"));
-        }
+        Ok(model)
+    }
+
+    /// Whether it begins now (`true`) or in turn.
+    fn admit(&mut self, key: &JobKey, open: &Open, caller: &Caller, desk: &Desk) -> Result<bool, No> {
         let of_peer = self
             .jobs
             .keys()
             .filter(|other| other.requester == key.requester)
             .count();
-        if self.jobs.len() >= MAX_JOBS || of_peer >= MAX_JOBS_PER_PEER {
-            return Err((Refusal::Busy, "too many sessions just now"));
+        if of_peer >= MAX_JOBS_PER_PEER {
+            return Err(No::because(Refusal::Busy, "too many sessions of one peer"));
         }
-        if open.max_positions > self.room.positions {
-            return Err((Refusal::WontFit, "no room for so many positions, ever"));
+        let room = open.max_positions <= self.free_positions(&desk.me);
+        let free_sessions = if room { self.free_jobs() } else { 0 };
+        match self.door.ask(key, caller, open, free_sessions, desk.now) {
+            Ok(admission) => Ok(admission == Admission::Start),
+            Err(decline) => Err(No {
+                why: refusal(&decline.reason),
+                detail: decline.reason.to_string(),
+                quote: decline.quote,
+            }),
         }
-        if open.max_positions > self.free_positions(&desk.me) {
-            return Err((Refusal::Busy, "no room for so many positions just now"));
+    }
+
+    /// Begins what waited, as far as there is room.
+    fn start_waiting(&mut self, desk: &mut Desk) {
+        let mut started = false;
+        while let Some(key) = self.door.next().cloned() {
+            let waits = self.jobs.get(&key).map(|job| job.open.max_positions);
+            let room = self.free_jobs() > 0 && waits <= Some(self.free_positions(&desk.me));
+            if waits.is_some() && !room {
+                break;
+            }
+            self.door.take_next();
+            if let Some(job) = self.jobs.get_mut(&key) {
+                (job.started, started) = (true, true);
+            }
         }
-        Ok(model)
+        if started {
+            self.reserve(desk);
+        }
     }
 
     fn held_for(&self, open: &Open) -> Option<&Held> {
@@ -413,7 +486,7 @@ impl Worker {
             let ready = self.held.iter().any(|held| {
                 held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
             });
-            if job.ready || !ready || self.opening.values().any(|opening| opening == key) {
+            if job.ready || !job.started || !ready || self.opening.values().any(|opening| opening == key) {
                 continue;
             }
             let (kv, model, stage) = (job.kv, job.open.model, job.open.stage);
@@ -481,12 +554,38 @@ impl Worker {
     }
 
     fn end(&mut self, key: &JobKey, say: Option<CloseReason>, desk: &mut Desk) {
-        let Some(job) = self.jobs.remove(key) else { return };
+        let Some(job) = self.take(key) else { return };
         if let Some(reason) = say {
             desk.send(job.control, Message::Close(Close { reason }));
         }
-        self.opening.retain(|_, opening| opening != key);
+        let control = job.control;
         job.end(desk);
+        desk.close(control);
+    }
+
+    /// The requester has closed the session: all is freed at once, and then there is the receipt.
+    fn settle(&mut self, key: &JobKey, desk: &mut Desk) {
+        let Some(job) = self.take(key) else { return };
+        let (stream, peer, facts) = (job.control, key.requester.clone(), job.facts());
+        job.end(desk);
+        if peer == desk.me {
+            return desk.close(stream);
+        }
+        desk.settle(Over {
+            stream,
+            peer,
+            facts,
+            asked: false,
+        });
+    }
+
+    fn take(&mut self, key: &JobKey) -> Option<Job> {
+        let job = self.jobs.remove(key)?;
+        if !job.started {
+            self.door.leave(key);
+        }
+        self.opening.retain(|_, opening| opening != key);
+        Some(job)
     }
 
     fn drop_unused(&mut self, desk: &mut Desk) {
@@ -504,6 +603,35 @@ impl Worker {
 
     fn keys(&self, which: impl Fn(&JobKey) -> bool) -> Vec<JobKey> {
         self.jobs.keys().filter(|key| which(key)).cloned().collect()
+    }
+}
+
+/// Why not.
+pub(crate) struct No {
+    why: Refusal,
+    detail: String,
+    quote: Option<Quote>,
+}
+
+impl No {
+    pub(crate) fn because(why: Refusal, detail: &str) -> No {
+        let (detail, quote) = (detail.to_owned(), None);
+        No { why, detail, quote }
+    }
+}
+
+/// The word on the wire for a reason.
+fn refusal(reason: &Reason) -> Refusal {
+    match reason {
+        Reason::Halted => Refusal::Halted,
+        Reason::QueueFull | Reason::SessionsPerHour { .. } => Refusal::Busy,
+        Reason::Positions { .. } => Refusal::WontFit,
+        Reason::Model => Refusal::Model,
+        Reason::Blocked
+        | Reason::NotForYou(_)
+        | Reason::TooPrivate { .. }
+        | Reason::Kind(_)
+        | Reason::Budget { .. } => Refusal::Policy,
     }
 }
 

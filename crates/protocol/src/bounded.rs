@@ -119,8 +119,9 @@ impl<'b, C, T: Decode<'b, C>, const MAX: usize> Decode<'b, C> for List<T, MAX> {
                 "list of {count} items, at most {MAX}"
             )));
         }
-        // No allocation on the sender's word: it grows as items arrive.
-        let mut items = Vec::new();
+        // No allocation on the sender's word alone: every item takes a byte at least of those that are here.
+        let left = d.input().len().saturating_sub(d.position());
+        let mut items = Vec::with_capacity((count as usize).min(left));
         for _ in 0..count {
             items.push(T::decode(d, ctx)?);
         }

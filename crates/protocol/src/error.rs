@@ -28,6 +28,12 @@ pub enum ProtocolError {
         /// Said by the sender.
         said: u64,
     },
+    /// A signature or a delegation does not hold.
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    /// Signed by somebody who does not speak for the peer that it is about.
+    #[error("signed by another than the peer that it is about")]
+    NotTheSigner,
     /// A chunk that says nothing and is not the last: a way to keep a reader busy for nothing.
     #[error("empty chunk in the middle of a message")]
     EmptyChunk,

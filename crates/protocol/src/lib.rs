@@ -2,6 +2,7 @@
 //! It keeps no state, opens no stream and decides nothing.
 //!
 //! # Version rules
+//! From the first release on:
 //! - Every field and every variant carries its number. A number is never reused; what goes leaves
 //!   a tombstone comment behind.
 //! - A new field is optional and comes last: an older reader skips it, a newer reader takes its
@@ -12,9 +13,11 @@
 mod blob;
 mod bounded;
 mod error;
+mod exchange;
 mod frame;
 mod message;
 mod model_codec;
+mod model_record;
 mod offer;
 mod open_enum;
 mod peer;
@@ -27,14 +30,19 @@ pub use blob::{
 };
 pub use bounded::{Blob, List, Text};
 pub use error::ProtocolError;
+pub use exchange::{
+    MAX_PAGE, MAX_PAGE_BYTES, MAX_REGISTRY_ITEM_BYTES, RegistryAsk, RegistryHead, RegistryPage,
+};
 pub use frame::{Assembler, MAX_CHUNK_PAYLOAD_BYTES, MAX_MESSAGE_BYTES, frames};
 pub use gguf::{LayerRange, ModelId, Stage};
 pub use message::{
-    Ack, Close, CloseReason, Fault, Hello, INITIAL_CREDIT_BYTES, JobKind, Leaving, MAX_DELEGATION_BYTES,
-    MAX_NEXT, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Next, Open, Opened,
-    Payload, Refusal, Refused, Replay, Report, SessionId, Step, SwarmId, Token, Trace,
+    Ack, Close, CloseReason, Fault, Hello, INITIAL_CREDIT_BYTES, JobId, JobKind, Leaving, MAX_NEXT,
+    MAX_OPAQUE_BYTES, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Next, Open,
+    Opened, PENALTY_WINDOW, Payload, Queued, Refusal, Refused, Replay, Report, SessionId, Step, SwarmId,
+    Token, Trace,
 };
-pub use offer::{Backend, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
+pub use model_record::{ModelRecord, ModelRecordError, PublishedModel};
+pub use offer::{Backend, Heard, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
 pub use peer::{Address, Addresses, PeerId};
 pub use receipt::{Party, Receipt, ReceiptError};
 pub use sampling::Sampling;

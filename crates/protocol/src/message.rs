@@ -8,6 +8,13 @@
 //! `Replay`, how many positions to keep and from where on the next one lacks output. What carries
 //! an older epoch is dropped, what carries a newer one waits until the stage has been told.
 
+//! A stream may also carry what goes on between sessions: the receipt of one that is over, and the
+//! exchange of a swarm's registry, which begins with `RegistryAsk` or `RegistryPage`.
+
+use identity::{CoSigned, Credential};
+
+use crate::exchange::{RegistryAsk, RegistryPage};
+use crate::receipt::{Party, Receipt};
 use crate::{
     Activations, Addresses, Blob, List, ModelId, PeerId, ProtocolError, Sampling, Stage, Text, WireType,
     model_codec, open_enum::open_enum,
@@ -19,10 +26,12 @@ pub const MAX_POSITIONS: u32 = 131_072;
 pub const MAX_STEP_POSITIONS: u32 = 512;
 /// Samples of one step: one and the drafts that may be agreed with.
 pub const MAX_SAMPLES: u32 = 64;
-/// A chain of three delegations with their keys stays under 2 KiB.
-pub const MAX_DELEGATION_BYTES: usize = 4_096;
-/// What a repeat penalty looks back on.
-pub const MAX_RECENT: usize = 64;
+/// What a scheme of payment may say: see `registry::policy`.
+pub const MAX_OPAQUE_BYTES: usize = 1_024;
+/// What a repeat penalty looks back on, before each of the rows that are sampled in one step.
+pub const MAX_RECENT: usize = PENALTY_WINDOW + MAX_SAMPLES as usize;
+/// Tokens that a repeat penalty looks back on.
+pub const PENALTY_WINDOW: usize = 64;
 /// The next stage and two that shadow it.
 pub const MAX_NEXT: usize = 3;
 /// What may be on its way to a stage before it gives the first credit: a prefill keeps 10 MB/s
@@ -35,6 +44,13 @@ const MAX_DETAIL_BYTES: usize = 200;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
 #[cbor(transparent)]
 pub struct SessionId(#[n(0)] pub u64);
+
+/// One question of one requester: all its stages, and those that replace them, work on the same job.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode,
+)]
+#[cbor(transparent)]
+pub struct JobId(#[n(0)] pub u64);
 
 /// A swarm: the hash of the first record of its registry.
 #[derive(
@@ -52,8 +68,10 @@ open_enum! {
         Embedding = 1,
         /// Gradients for an adapter.
         FineTuning = 2,
+        /// Scoring a model.
+        Evaluation = 3,
         /// Another's work, done again.
-        Audit = 3,
+        Audit = 4,
     }
 }
 
@@ -74,6 +92,8 @@ open_enum! {
         Unreachable = 5,
         /// The request makes no sense.
         Invalid = 6,
+        /// An Owner has halted all work of the swarm.
+        Halted = 7,
     }
 }
 
@@ -146,6 +166,21 @@ pub enum Message {
     /// Either: the session is over.
     #[n(11)]
     Close(#[n(0)] Close),
+    /// Stage to requester: your turn will come.
+    #[n(12)]
+    Queued(#[n(0)] Queued),
+    /// Requester to stage, after Close: sign for what was done; this is my side of the receipt.
+    #[n(13)]
+    Settle(#[n(0)] Box<Party>),
+    /// Stage to requester, signed by one; and back, signed by both.
+    #[n(14)]
+    Receipt(#[n(0)] Box<CoSigned<Receipt>>),
+    /// What comes after the records that I know?
+    #[n(15)]
+    RegistryAsk(#[n(0)] RegistryAsk),
+    /// The answer; or, unasked, what is new.
+    #[n(16)]
+    RegistryPage(#[n(0)] RegistryPage),
 }
 
 /// Which session a stream between two stages belongs to. The receiver takes it only from the peer
@@ -222,10 +257,13 @@ pub struct Open {
     pub max_positions: u32,
     /// Who asks: a chain that ends in this connection's peer id.
     #[n(12)]
-    pub delegation: Option<Blob<MAX_DELEGATION_BYTES>>,
+    pub delegation: Option<Box<Credential>>,
     /// Answer to a quote; opaque here.
     #[n(13)]
-    pub authorization: Option<Blob<MAX_DELEGATION_BYTES>>,
+    pub authorization: Option<Blob<MAX_OPAQUE_BYTES>>,
+    /// The question that this is a part of.
+    #[n(14)]
+    pub job: JobId,
 }
 
 /// A stage is ready, its memory reserved.
@@ -253,7 +291,18 @@ pub struct Refused {
     pub detail: Text<MAX_DETAIL_BYTES>,
     /// On what terms it would; opaque here.
     #[n(2)]
-    pub quote: Option<Blob<MAX_DELEGATION_BYTES>>,
+    pub quote: Option<Blob<MAX_OPAQUE_BYTES>>,
+}
+
+/// A stage is busy, and keeps a place in its queue.
+#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
+pub struct Queued {
+    /// Of the Open that waits.
+    #[n(0)]
+    pub epoch: u32,
+    /// How many wait already.
+    #[n(1)]
+    pub ahead: u32,
 }
 
 /// Positions to compute.
@@ -271,7 +320,8 @@ pub struct Step {
     /// How many of the last rows want a sample.
     #[n(3)]
     pub samples: u32,
-    /// The tokens before the first sampled row, latest last, where a repeat penalty needs them.
+    /// The tokens up to and including the last row's, latest last, where a repeat penalty needs them: each sampled
+    /// row looks back from its own token.
     #[n(4)]
     pub recent: Option<List<u32, MAX_RECENT>>,
 }
@@ -424,12 +474,17 @@ impl Message {
                 position(replay.keep)
             }
             Message::Trace(trace) => end_position(trace.first_position, trace.positions),
+            Message::RegistryPage(page) => page.check(),
             Message::Hello(_)
             | Message::Refused(_)
             | Message::Ack(_)
             | Message::Report(_)
             | Message::Leaving(_)
-            | Message::Close(_) => Ok(()),
+            | Message::Close(_)
+            | Message::Queued(_)
+            | Message::Settle(_)
+            | Message::Receipt(_)
+            | Message::RegistryAsk(_) => Ok(()),
         }
     }
 }

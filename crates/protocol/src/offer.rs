@@ -1,6 +1,9 @@
-//! What a worker announces: what it would do, with what, on which terms.
-//! It chooses nobody: the route does. Signing is identity's.
+//! What a worker announces: what it would do, with what, on which terms; signed by its session or its owner.
+//! It chooses nobody: the route does.
 
+use identity::{Credential, MAX_CLOCK_SKEW, PublicKey, Record, Signed, Timestamp};
+
+use crate::exchange::RegistryHead;
 use crate::message::{JobKind, MAX_POSITIONS, SwarmId};
 use crate::open_enum::open_enum;
 use crate::{Addresses, LayerRange, List, ModelId, PeerId, ProtocolError, model_codec};
@@ -45,6 +48,8 @@ open_enum! {
         Members = 1,
         /// Peers of the same owner.
         Mine = 2,
+        /// Those whom it has listed.
+        Listed = 3,
     }
 }
 
@@ -93,6 +98,29 @@ pub struct Offer {
     /// Measured delays to others.
     #[n(13)]
     pub links: List<Link, MAX_LINKS>,
+    /// When it was signed, by the worker's clock: an offer from a shelf is not taken for news.
+    #[n(14)]
+    pub issued_at: Timestamp,
+    /// Whose device it is, where the worker says so.
+    #[n(15)]
+    pub credential: Option<Credential>,
+    /// The newest record that it knows of the swarm's registry.
+    #[n(16)]
+    pub registry: Option<RegistryHead>,
+}
+
+impl Record for Offer {
+    const CONTEXT: &'static str = "offer/1";
+    const MAX_BYTES: usize = MAX_OFFER_BYTES;
+}
+
+/// An offer whose signature was checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// What is offered.
+    pub offer: Offer,
+    /// Whose device it is, where the offer shows it.
+    pub owner: Option<PublicKey>,
 }
 
 /// Layers of a model, ready to compute.
@@ -133,23 +161,44 @@ pub struct Link {
 }
 
 impl Offer {
-    /// The bytes to sign and publish.
-    pub fn encode(&self) -> Result<Vec<u8>, ProtocolError> {
-        let bytes = minicbor::to_vec(self).map_err(|e| ProtocolError::Malformed(e.to_string()))?;
-        within(bytes.len())?;
-        Ok(bytes)
+    /// Opens a signed offer at `now`: by the session key that its peer id is, or by the identity behind that peer.
+    ///     ///
+    /// # Errors
+    /// Whatever keeps it from being this peer's word of just now.
+    pub fn open(bytes: &[u8], now: Timestamp) -> Result<Heard, ProtocolError> {
+        let signed = Signed::<Offer>::from_bytes(bytes)?;
+        let verified = signed.verify()?;
+        verified.check()?;
+        verified.check_time(now)?;
+        let peer = verified.peer.to_bytes().ok_or(ProtocolError::Value("peer id"))?;
+        let signer = verified.signer();
+        let owner = verified
+            .credential
+            .as_ref()
+            .map(|credential| credential.verify(&peer, now))
+            .transpose()?;
+        if PublicKey::of_peer_id(&peer) != Some(signer) && owner != Some(signer) {
+            return Err(ProtocolError::NotTheSigner);
+        }
+        Ok(Heard {
+            offer: verified.into_value(),
+            owner,
+        })
     }
 
-    /// Reads exactly one offer, and only one that makes sense.
-    pub fn decode(bytes: &[u8]) -> Result<Offer, ProtocolError> {
-        within(bytes.len())?;
-        let mut decoder = minicbor::Decoder::new(bytes);
-        let offer: Offer = decoder.decode()?;
-        if decoder.position() != bytes.len() {
-            return Err(ProtocolError::Value("bytes after the offer"));
+    /// Signed just now, as far as clocks can tell.
+    fn check_time(&self, now: Timestamp) -> Result<(), ProtocolError> {
+        let until = self
+            .issued_at
+            .plus(core::time::Duration::from_secs(self.lifetime_s.into()))
+            .plus(MAX_CLOCK_SKEW);
+        if self.issued_at > now.plus(MAX_CLOCK_SKEW) {
+            return Err(ProtocolError::Value("an offer of the future"));
         }
-        offer.check()?;
-        Ok(offer)
+        if until <= now {
+            return Err(ProtocolError::Value("an offer of the past"));
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), ProtocolError> {
@@ -168,15 +217,4 @@ impl Offer {
         }
         Ok(())
     }
-}
-
-fn within(bytes: usize) -> Result<(), ProtocolError> {
-    if bytes > MAX_OFFER_BYTES {
-        return Err(ProtocolError::TooLong {
-            what: "bytes in an offer",
-            is: bytes,
-            most: MAX_OFFER_BYTES,
-        });
-    }
-    Ok(())
 }

@@ -37,6 +37,20 @@ impl PeerId {
         }
     }
 
+    /// The name of the peer whose id has these bytes, as libp2p prints it.
+    pub fn from_bytes(bytes: &[u8]) -> Result<PeerId, ProtocolError> {
+        if bytes.len() > identity::MAX_PEER_ID_BYTES {
+            return Err(ProtocolError::Value("peer id"));
+        }
+        PeerId::new(&bs58::encode(bytes).into_string())
+    }
+
+    /// The bytes that it prints; `None` where it prints none.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let bytes = bs58::decode(self.as_str()).into_vec().ok()?;
+        (bytes.len() <= identity::MAX_PEER_ID_BYTES).then_some(bytes)
+    }
+
     /// The printed form.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,5 +98,20 @@ mod tests {
             assert!(PeerId::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(PeerId::new("abc").unwrap().short(), "abc");
+    }
+
+    #[test]
+    fn a_peer_id_prints_its_bytes_and_reads_them_again() {
+        let text = "12D3KooWRnVKhjkNWRH6WyxTjvSSDL4MNqWKGUSTd7vZSn3wJrYs";
+        let bytes = PeerId::new(text).unwrap().to_bytes().unwrap();
+        assert_eq!(bytes[..6], [0x00, 0x24, 0x08, 0x01, 0x12, 0x20]);
+        assert_eq!(bytes.len(), 38);
+        assert_eq!(PeerId::from_bytes(&bytes).unwrap().as_str(), text);
+        // Not base58; longer than any multihash; nothing.
+        for bad in ["0OIl", &"z".repeat(128)] {
+            assert_eq!(PeerId::new(bad).unwrap().to_bytes(), None, "{bad}");
+        }
+        assert!(PeerId::from_bytes(&[1; 65]).is_err());
+        assert!(PeerId::from_bytes(&[]).is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 use identity::{CoSigned, Credential, IdentityError, NodeId, PublicKey, Record, RecordHash, Timestamp};
 
-use crate::message::{JobKind, SwarmId};
+use crate::message::{JobId, JobKind, SwarmId};
 use crate::{Blob, LayerRange, ModelId, model_codec};
 
 /// A libp2p peer id is a multihash of at most 42 bytes; with room for longer hashes.
@@ -13,8 +13,8 @@ const MAX_PEER_ID_BYTES: usize = identity::MAX_PEER_ID_BYTES;
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Receipt {
     /// Which job, as the requester named it.
-    #[cbor(n(0), with = "minicbor::bytes")]
-    pub job: [u8; 32],
+    #[n(0)]
+    pub job: JobId,
     /// What kind of work.
     #[n(1)]
     pub kind: JobKind,
@@ -27,10 +27,10 @@ pub struct Receipt {
     /// Which of its layers.
     #[cbor(n(4), with = "model_codec::layers")]
     pub layers: LayerRange,
-    /// Positions computed of the prompt.
+    /// Positions computed without a sample: the prompt, and what was computed again after a loss.
     #[n(5)]
     pub tokens_in: u64,
-    /// Positions computed of the answer.
+    /// Positions computed with one: the answer, and guesses at it.
     #[n(6)]
     pub tokens_out: u64,
     /// Time spent computing, as the requester was told step by step.
@@ -47,14 +47,15 @@ pub struct Receipt {
     pub requester: Party,
 }
 
-/// One side of a receipt. Its receipts are numbered and each names the one before: whoever shows two
-/// with the same number has said two different things, and whoever hides one leaves a gap.
+/// One side of a receipt. The receipts of each peer id are numbered and each names the one before: whoever shows
+/// two with the same number has said two different things, and whoever hides one leaves a gap. They are counted by
+/// peer id, not by identity: a session lives in one place, while an identity may work in several tabs at once.
 #[derive(Clone, Debug, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
 pub struct Party {
     /// The identity that signs.
     #[n(0)]
     pub key: PublicKey,
-    /// Counts this side's receipts from 1.
+    /// Counts the receipts of this side's peer id from 1.
     #[n(1)]
     pub number: u64,
     /// The receipt before; none before the first.
@@ -100,24 +101,51 @@ impl Receipt {
     /// Whatever keeps the receipt from proving that these two said this.
     pub fn verify(signed: &CoSigned<Receipt>) -> Result<Receipt, ReceiptError> {
         let verified = signed.verify()?;
-        let (worker, requester) = (&verified.worker, &verified.requester);
-        if worker.key == requester.key {
-            return Err(ReceiptError::OneParty(worker.key.node_id()));
-        }
-        let mut parties = [worker.key, requester.key];
+        verified.check()?;
+        let mut parties = [verified.worker.key, verified.requester.key];
         parties.sort_unstable();
         if verified.signers() != parties {
             return Err(ReceiptError::Signers);
         }
-        for party in [worker, requester] {
-            if party.credential.verify(&party.peer_id, verified.ended)? != party.key {
-                return Err(ReceiptError::Delegation(party.key.node_id()));
-            }
-            if party.number == 0 || (party.number == 1) != party.previous.is_none() {
-                return Err(ReceiptError::Chain(party.number));
-            }
-        }
         Ok(verified.into_value())
+    }
+
+    /// Checks what the worker alone has signed, before the requester signs too: all but the second signature.
+    ///
+    /// # Errors
+    /// As [`Receipt::verify`].
+    pub fn verify_half(signed: &CoSigned<Receipt>) -> Result<Receipt, ReceiptError> {
+        let verified = signed.verify()?;
+        if verified.signers() != [verified.worker.key] {
+            return Err(ReceiptError::Signers);
+        }
+        verified.check()?;
+        Ok(verified.into_value())
+    }
+
+    fn check(&self) -> Result<(), ReceiptError> {
+        if self.worker.key == self.requester.key {
+            return Err(ReceiptError::OneParty(self.worker.key.node_id()));
+        }
+        [&self.worker, &self.requester]
+            .into_iter()
+            .try_for_each(|party| party.check(self.ended))
+    }
+}
+
+impl Party {
+    /// Checks the delegation as of `ended`, and the number.
+    ///
+    /// # Errors
+    /// Whatever keeps this from being the side of a sound receipt.
+    pub fn check(&self, ended: Timestamp) -> Result<(), ReceiptError> {
+        if self.credential.verify(&self.peer_id, ended)? != self.key {
+            return Err(ReceiptError::Delegation(self.key.node_id()));
+        }
+        if self.number == 0 || (self.number == 1) != self.previous.is_none() {
+            return Err(ReceiptError::Chain(self.number));
+        }
+        Ok(())
     }
 }
 
@@ -155,7 +183,7 @@ mod tests {
 
     fn receipt() -> Receipt {
         Receipt {
-            job: [3; 32],
+            job: JobId(3),
             kind: JobKind::Inference,
             swarm: SwarmId([7; 32]),
             model: ModelId([9; 32]),

@@ -5,9 +5,71 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use identity::{
+    CoSigned, Credential, LocalKey, RecordHash, SessionDelegation, Signed, SigningKey, Timestamp, Validity,
+};
 use protocol::*;
 
+mod support;
+
+use support::{Raw, numbers, payload};
+
 const VECTORS: &str = include_str!("vectors/session-1.txt");
+
+/// When everything here was signed.
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn session(seed: u8) -> LocalKey {
+    LocalKey::eddsa(&[seed; 32]).unwrap()
+}
+
+fn name_of(key: &LocalKey) -> PeerId {
+    PeerId::from_bytes(&key.public_key().peer_id().unwrap()).unwrap()
+}
+
+/// That the session `seed` acts for the P-256 key `seed`.
+fn credential(seed: u8) -> Credential {
+    let delegation = SessionDelegation {
+        peer_id: session(seed).public_key().peer_id().unwrap(),
+        validity: Validity::starting(NOW, std::time::Duration::from_secs(3_600)),
+    };
+    let owner = LocalKey::es256(&[seed; 32]).unwrap();
+    Credential {
+        session: Signed::sign(&delegation, &owner).unwrap(),
+        device: None,
+    }
+}
+
+fn party(seed: u8, number: u64) -> Party {
+    Party {
+        key: LocalKey::es256(&[seed; 32]).unwrap().public_key(),
+        number,
+        previous: (number > 1).then(|| RecordHash::from_bytes([seed; 32])),
+        peer_id: Blob::new(session(seed).public_key().peer_id().unwrap()).unwrap(),
+        credential: credential(seed),
+    }
+}
+
+fn receipt() -> Receipt {
+    Receipt {
+        job: JobId(5),
+        kind: JobKind::Inference,
+        swarm: SwarmId([7; 32]),
+        model: ModelId([9; 32]),
+        layers: LayerRange::new(0, 4).unwrap(),
+        tokens_in: 300,
+        tokens_out: 64,
+        compute_ms: 2_500,
+        ended: NOW,
+        worker: party(1, 7),
+        requester: party(2, 1),
+    }
+}
+
+fn signed_receipt() -> CoSigned<Receipt> {
+    let keys = [1, 2].map(|seed| LocalKey::es256(&[seed; 32]).unwrap());
+    CoSigned::sign(&receipt(), &[&keys[0], &keys[1]]).unwrap()
+}
 
 /// One of each, with every field set to something that is seen in its bytes.
 fn messages() -> Vec<(&'static str, Message)> {
@@ -44,8 +106,9 @@ fn messages() -> Vec<(&'static str, Message)> {
         }),
         wire: WireType::Q8,
         max_positions: 2_048,
-        delegation: Some(Blob::new(vec![1, 2, 3]).unwrap()),
+        delegation: Some(Box::new(credential(3))),
         authorization: Some(Blob::new(vec![4, 5]).unwrap()),
+        job: JobId(12),
     };
     let hidden = Activations::new(WireType::F16, 2, 3, (0..12).collect::<Vec<u8>>().into()).unwrap();
     let tokens = Step {
@@ -140,6 +203,29 @@ fn messages() -> Vec<(&'static str, Message)> {
                 reason: CloseReason::Cancelled,
             }),
         ),
+        ("queued", Message::Queued(Queued { epoch: 3, ahead: 2 })),
+        ("settle", Message::Settle(Box::new(party(2, 8)))),
+        ("receipt", Message::Receipt(Box::new(signed_receipt()))),
+        (
+            "registry_ask",
+            Message::RegistryAsk(RegistryAsk {
+                swarm: SwarmId([7; 32]),
+                head: Some(RegistryHead {
+                    sequence: 4,
+                    hash: RecordHash::from_bytes([4; 32]),
+                }),
+                from: Some(32),
+            }),
+        ),
+        (
+            "registry_page",
+            Message::RegistryPage(RegistryPage {
+                swarm: SwarmId([7; 32]),
+                records: List::new(vec![Blob::new(vec![1, 2, 3]).unwrap()]).unwrap(),
+                statements: List::new(vec![Blob::new(vec![4, 5]).unwrap()]).unwrap(),
+                next: Some(33),
+            }),
+        ),
     ]
 }
 
@@ -147,7 +233,7 @@ fn offer() -> Offer {
     let peer = |name: &str| PeerId::new(name).unwrap();
     Offer {
         swarm: SwarmId([7; 32]),
-        peer: peer("12D3KooWWorker"),
+        peer: name_of(&session(1)),
         addresses: Addresses::new(vec![Address::new("/dns4/relay.example/tcp/443/wss").unwrap()]).unwrap(),
         kinds: List::new(vec![JobKind::Inference, JobKind::Other(900)]).unwrap(),
         work: Some(Work {
@@ -172,7 +258,17 @@ fn offer() -> Offer {
             one_way_ms: 4,
         }])
         .unwrap(),
+        issued_at: NOW,
+        credential: Some(credential(1)),
+        registry: Some(RegistryHead {
+            sequence: 4,
+            hash: RecordHash::from_bytes([4; 32]),
+        }),
     }
+}
+
+fn signed_offer(offer: &Offer) -> Vec<u8> {
+    Signed::sign(offer, &session(1)).unwrap().to_bytes()
 }
 
 /// All wire types as bytes, by name.
@@ -181,16 +277,40 @@ fn encoded() -> BTreeMap<&'static str, Vec<u8>> {
         .into_iter()
         .map(|(name, m)| (name, m.encode().unwrap()))
         .collect();
-    all.insert("offer", offer().encode().unwrap());
+    all.insert("offer", signed_offer(&offer()));
     all
 }
 
 /// Reads what a name stands for; its bytes written again.
 fn read(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ProtocolError> {
     if name == "offer" {
-        Offer::decode(bytes)?.encode()
+        Offer::open(bytes, NOW)?;
+        Ok(Signed::<Offer>::from_bytes(bytes)?.to_bytes())
     } else {
         Message::decode(bytes)?.encode()
+    }
+}
+
+/// What is signed in an offer and in a receipt: bytes that a liar may choose and still sign.
+fn payloads() -> Vec<(&'static str, Vec<u8>)> {
+    vec![("offer", payload(&offer())), ("receipt", payload(&receipt()))]
+}
+
+/// Signs a payload, whatever it says, and reads it as a receiver does; what was read, written again.
+fn lie(name: &str, payload: Vec<u8>) -> Result<Vec<u8>, String> {
+    let refuse = |error: &dyn std::fmt::Display| error.to_string();
+    if name == "offer" {
+        let signed = Signed::sign(&Raw::<Offer>::new(payload), &session(1)).map_err(|e| refuse(&e))?;
+        let heard = Offer::open(&signed.to_bytes(), NOW).map_err(|e| refuse(&e))?;
+        Ok(support::payload(&heard.offer))
+    } else {
+        let keys = [1, 2].map(|seed| LocalKey::es256(&[seed; 32]).unwrap());
+        let signed = CoSigned::sign(&Raw::<Receipt>::new(payload), &[&keys[0], &keys[1]]);
+        let signed = signed.map_err(|e| refuse(&e))?.to_bytes();
+        let signed = CoSigned::<Receipt>::from_bytes(&signed).map_err(|e| refuse(&e))?;
+        Ok(support::payload(
+            &Receipt::verify(&signed).map_err(|e| refuse(&e))?,
+        ))
     }
 }
 
@@ -230,12 +350,15 @@ fn what_was_written_is_read_again_and_every_kind_of_message_is_here() {
             "{name}"
         );
     }
-    assert_eq!(Offer::decode(&offer().encode().unwrap()).unwrap(), offer());
+    let heard = Offer::open(&signed_offer(&offer()), NOW).unwrap();
+    assert_eq!(heard.offer, offer());
+    assert_eq!(heard.owner, Some(LocalKey::es256(&[1; 32]).unwrap().public_key()));
+    assert_eq!(Receipt::verify(&signed_receipt()).unwrap(), receipt());
     let tags: std::collections::BTreeSet<u8> =
         messages().iter().map(|(_, m)| m.encode().unwrap()[1]).collect();
     assert_eq!(
         tags.into_iter().collect::<Vec<_>>(),
-        (0..=11).collect::<Vec<_>>(),
+        (0..=16).collect::<Vec<_>>(),
         "a kind of message has no test"
     );
 }
@@ -256,8 +379,11 @@ fn no_byte_is_missing_or_left_over() {
 #[test]
 fn broken_bytes_are_an_error_or_another_message_never_a_panic() {
     for (name, bytes) in encoded() {
+        // Every value of every byte; of long ones, which take long to read, every single bit and the ends.
+        let all: Vec<u8> = (0..=255).collect();
         for at in 0..bytes.len() {
-            for value in 0..=255 {
+            let bits: Vec<u8> = (0..8).map(|bit| bytes[at] ^ 1 << bit).chain([0, 255]).collect();
+            for value in if bytes.len() > 400 { bits } else { all.clone() } {
                 let mut broken = bytes.clone();
                 broken[at] = value;
                 // What can be read can be written, and is read as the same again.
@@ -297,27 +423,115 @@ fn extreme_numbers_in_every_field_are_an_error_or_another_message_never_a_panic(
             }
         }
     }
-    assert!(tried > 1_000, "{tried} numbers");
+    for (name, bytes) in payloads() {
+        for (start, end) in numbers(&bytes) {
+            for extreme in extremes {
+                let changed = [&bytes[..start], extreme, &bytes[end..]].concat();
+                if let Ok(again) = lie(name, changed) {
+                    assert_eq!(
+                        lie(name, again.clone()).unwrap(),
+                        again,
+                        "{name}: number at {start}"
+                    );
+                }
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 3_000, "{tried} numbers");
+}
+
+#[test]
+fn a_liar_who_signs_broken_bytes_is_refused_or_says_something_else() {
+    for (name, bytes) in payloads() {
+        for at in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut broken = bytes.clone();
+                broken[at] ^= 1 << bit;
+                if let Ok(again) = lie(name, broken) {
+                    assert_eq!(
+                        lie(name, again.clone()).unwrap(),
+                        again,
+                        "{name}: byte {at}, bit {bit}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_peer_itself_or_its_owner_signs_an_offer_and_only_just_now() {
+    let open = |offer: &Offer, key: &dyn SigningKey, now: Timestamp| {
+        struct By<'a>(&'a dyn SigningKey);
+        impl SigningKey for By<'_> {
+            fn public_key(&self) -> identity::PublicKey {
+                self.0.public_key()
+            }
+            fn sign(&self, message: &[u8]) -> identity::Signature {
+                self.0.sign(message)
+            }
+        }
+        Offer::open(&Signed::sign(offer, &By(key)).unwrap().to_bytes(), now)
+    };
+    let owner = LocalKey::es256(&[1; 32]).unwrap();
+    assert!(open(&offer(), &session(1), NOW).is_ok());
+    assert!(open(&offer(), &owner, NOW).is_ok());
+    for other in [
+        &session(2) as &dyn SigningKey,
+        &LocalKey::es256(&[2; 32]).unwrap(),
+    ] {
+        assert_eq!(open(&offer(), other, NOW), Err(ProtocolError::NotTheSigner));
+    }
+    let nameless = Offer {
+        credential: None,
+        ..offer()
+    };
+    assert_eq!(open(&nameless, &session(1), NOW).unwrap().owner, None);
+    assert_eq!(open(&nameless, &owner, NOW), Err(ProtocolError::NotTheSigner));
+    let borrowed = Offer {
+        credential: Some(credential(2)),
+        ..offer()
+    };
+    assert!(matches!(
+        open(&borrowed, &session(1), NOW),
+        Err(ProtocolError::Identity(_))
+    ));
+    let minutes = |minutes: u64| std::time::Duration::from_secs(60 * minutes);
+    for (now, sound) in [
+        (NOW.minus(minutes(5)), true),
+        (NOW.minus(minutes(6)), false),
+        (NOW.plus(minutes(5)), true),
+        (NOW.plus(minutes(6)), false),
+        (Timestamp::MAX, false),
+        (Timestamp::from_ms(0), false),
+    ] {
+        assert_eq!(open(&nameless, &session(1), now).is_ok(), sound, "{now}");
+    }
 }
 
 #[test]
 fn what_a_newer_version_adds_is_skipped_and_what_it_renumbers_is_refused() {
-    // An optional last field that is absent is not written: one more would be taken for it.
-    for (name, bytes) in encoded().into_iter().filter(|(name, _)| *name != "step_hidden") {
-        // A message is [number, [fields]]; an offer is its fields.
-        let fields = if name == "offer" { 0 } else { 3 };
+    // An optional last field that is absent is not written: one more would be taken for it. What is signed has its
+    // fields inside the signature.
+    let whole = ["step_hidden", "offer", "receipt"];
+    for (name, bytes) in encoded().into_iter().filter(|(name, _)| !whole.contains(name)) {
+        // A message is [number, [fields]].
         let mut newer = bytes.clone();
-        assert!(
-            (0x80..0x97).contains(&newer[fields]),
-            "{name}: {:x}",
-            newer[fields]
-        );
-        newer[fields] += 1;
+        assert!((0x80..0x97).contains(&newer[3]), "{name}: {:x}", newer[3]);
+        newer[3] += 1;
         newer.extend([0x82, 0x01, 0x61, b'x']);
         assert_eq!(read(name, &newer).unwrap(), bytes, "{name} with a field more");
     }
+    for (name, bytes) in payloads() {
+        let mut newer = bytes.clone();
+        assert!((0x80..0x97).contains(&newer[0]), "{name}: {:x}", newer[0]);
+        newer[0] += 1;
+        newer.extend([0x82, 0x01, 0x61, b'x']);
+        assert_eq!(lie(name, newer).unwrap(), bytes, "{name} with a field more");
+    }
     let mut unknown = encoded()["close"].clone();
-    unknown[1] = 12;
+    unknown[1] = 17;
     assert!(
         Message::decode(&unknown).is_err(),
         "a kind of message of another version"
@@ -329,7 +543,7 @@ fn a_number_that_an_open_enumeration_does_not_know_is_kept() {
     let mut offer = offer();
     offer.backend = Backend::Other(700);
     assert_eq!(
-        Offer::decode(&offer.encode().unwrap()).unwrap().backend,
+        Offer::open(&signed_offer(&offer), NOW).unwrap().offer.backend,
         Backend::Other(700)
     );
 }
@@ -401,7 +615,7 @@ fn senseless_values_are_refused_although_they_are_well_formed() {
     ] {
         let mut offer = offer();
         change(&mut offer);
-        assert!(Offer::decode(&offer.encode().unwrap()).is_err(), "{offer:?}");
+        assert!(Offer::open(&signed_offer(&offer), NOW).is_err(), "{offer:?}");
     }
 }
 
@@ -465,38 +679,4 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// Where the numbers (integers and floats) of some CBOR are.
-fn numbers(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(head) = bytes.get(at) {
-        let extra = match head & 0x1f {
-            24 => 1,
-            25 => 2,
-            26 => 4,
-            27 => 8,
-            _ => 0,
-        };
-        let end = at + 1 + extra;
-        let argument = bytes[at + 1..end]
-            .iter()
-            .fold(0usize, |value, byte| value << 8 | usize::from(*byte));
-        let argument = if extra == 0 {
-            usize::from(head & 0x1f)
-        } else {
-            argument
-        };
-        match head >> 5 {
-            0 | 1 => found.push((at, end)),
-            7 if extra > 1 => found.push((at, end)),
-            _ => {}
-        }
-        at = if matches!(head >> 5, 2 | 3) {
-            end + argument
-        } else {
-            end
-        };
-    }
-    found
 }

@@ -10,7 +10,7 @@ pub const MAX_SUBGRANTS: u8 = 8;
 /// Most kinds of work one grant can list; there are a handful.
 pub const MAX_KINDS: usize = 32;
 
-/// A kind of work, open for kinds that this version does not know.
+/// A kind of work by its number on the wire, open for kinds that this version does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct WorkKind(#[n(0)] pub u16);
@@ -24,6 +24,8 @@ impl WorkKind {
     pub const FINE_TUNING: Self = Self(2);
     /// Scoring a model.
     pub const EVALUATION: Self = Self(3);
+    /// Doing another's work again.
+    pub const AUDIT: Self = Self(4);
 }
 
 /// What a grant is limited to; `None` is "without limit".

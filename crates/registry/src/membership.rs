@@ -26,6 +26,11 @@ impl Memberships {
         }
     }
 
+    /// Another identity from now on; the swarms stay.
+    pub fn become_somebody(&mut self, me: NodeId) {
+        self.me = me;
+    }
+
     /// Follows one more swarm.
     pub fn follow(&mut self, registry: Registry) -> Result<(), Refusal> {
         if self.swarms.contains_key(&registry.id()) {

@@ -88,15 +88,15 @@ impl<T> FairQueue<T> {
         Ok(())
     }
 
+    /// Who is next, while they still wait.
+    pub fn peek(&self) -> Option<&Queued<T>> {
+        let (_, i) = self.due()?;
+        self.classes[i].waiting.values().next()
+    }
+
     /// Who is next.
     pub fn pop(&mut self) -> Option<Queued<T>> {
-        let due = |i: usize| {
-            let class = &self.classes[i];
-            let cost = class.waiting.values().next()?.cost.max(1);
-            let span = u64::from(cost) * SCALE / self.shares[i];
-            Some((class.start.saturating_add(span), i))
-        };
-        let (finish, i) = due(0).into_iter().chain(due(1)).min()?;
+        let (finish, i) = self.due()?;
         self.clock = finish;
         let class = &mut self.classes[i];
         class.start = finish;
@@ -110,6 +110,17 @@ impl<T> FairQueue<T> {
             }
         }
         Some(queued)
+    }
+
+    /// Which class is next, and when it will be done on the clock between the classes.
+    fn due(&self) -> Option<(u64, usize)> {
+        let due = |i: usize| {
+            let class = &self.classes[i];
+            let cost = class.waiting.values().next()?.cost.max(1);
+            let span = u64::from(cost) * SCALE / self.shares[i];
+            Some((class.start.saturating_add(span), i))
+        };
+        due(0).into_iter().chain(due(1)).min()
     }
 
     /// How many wait.
@@ -157,6 +168,7 @@ mod tests {
             assert!(queue.push(who(n), weight, cost, (n, weight)).is_ok());
         }
         for _ in 0..rounds {
+            let next = queue.peek().map(|queued| queued.item);
             let Some(Queued {
                 cost,
                 item: (n, weight),
@@ -165,6 +177,7 @@ mod tests {
             else {
                 panic!("ran empty")
             };
+            assert_eq!(next, Some((n, weight)), "what is seen is what is taken");
             *served.entry(n).or_insert(0) += u64::from(cost);
             assert!(queue.push(who(n), weight, cost, (n, weight)).is_ok());
         }

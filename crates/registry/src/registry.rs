@@ -213,6 +213,12 @@ impl Registry {
         Ok(false)
     }
 
+    /// How many records are held. Never none: a registry begins with one.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.tree.len()
+    }
+
     /// Every record held, each after the one it follows: the branch that counts first, then the rest.
     pub fn records(&self) -> impl Iterator<Item = &CoSigned<Record>> {
         let genesis = self.id().genesis();

@@ -32,6 +32,7 @@ type Order = Box<dyn FnOnce(&mut Swarm<Behaviour>) + Send>;
 /// A peer whose swarm runs in a task of its own.
 pub struct Peer {
     pub id: PeerId,
+    pub key: libp2p::identity::Keypair,
     pub streams: libp2p_stream::Control,
     orders: mpsc::UnboundedSender<Order>,
     events: mpsc::UnboundedReceiver<SwarmEvent<BehaviourEvent>>,
@@ -40,7 +41,8 @@ pub struct Peer {
 impl Peer {
     /// A new peer that knows nobody.
     pub fn new() -> Peer {
-        let mut swarm = SwarmBuilder::with_new_identity()
+        let key = libp2p::identity::Keypair::generate_ed25519();
+        let mut swarm = SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .unwrap()
@@ -90,6 +92,7 @@ impl Peer {
         });
         Peer {
             id,
+            key,
             streams,
             orders,
             events,

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use node::io::{Compute, ComputeError, Computed, EffectId, KvId, StepInput, StepOutput, Want};
-use protocol::{ModelId, Sampling, Stage, WireType};
+use protocol::{ModelId, PENALTY_WINDOW, Sampling, Stage, WireType};
 
 /// Tokens are drawn from this many, so that text repeats itself as real text does.
 pub const VOCAB: u32 = 48;
@@ -185,13 +185,20 @@ impl Cache {
                     bytes: bytes.into(),
                 }
             }
-            Want::Sample { sampling, rows, .. } => {
+            Want::Sample {
+                sampling,
+                rows,
+                recent,
+            } => {
                 assert!(self.stage.head, "a sample of a stage without a head");
                 let end = self.rows.len() as u32;
                 let skip = outputs.len() - *rows as usize;
                 let sampled = outputs.iter().enumerate().skip(skip);
                 let position = |i: usize| end - (outputs.len() - i) as u32 + 1;
-                StepOutput::Tokens(sampled.map(|(i, x)| sample(*x, position(i), sampling)).collect())
+                // As the engine does: each row looks back from its own token.
+                let before = |i: usize| &recent[..recent.len().saturating_sub(outputs.len() - 1 - i)];
+                let token = |(i, x): (usize, &u64)| sample(*x, position(i), sampling, before(i));
+                StepOutput::Tokens(sampled.map(token).collect())
             }
         };
         (outputs.len() as u64, output)
@@ -211,7 +218,8 @@ pub fn undisturbed(prompt: &[u32], layers: u32, sampling: &Sampling, tokens: usi
         }
         position += 1;
         if position == said.len() {
-            said.push(sample(x, position as u32, sampling));
+            let token = sample(x, position as u32, sampling, &said);
+            said.push(token);
         }
     }
     said.split_off(prompt.len())
@@ -227,8 +235,15 @@ fn layer_of(layer: u32, position: u32, input: u64, past: u64) -> u64 {
     hash << 16 | input & 0xffff
 }
 
-fn sample(x: u64, position: u32, sampling: &Sampling) -> u32 {
-    let drawn = mix(mix(x, u64::from(position)), sampling.seed);
+fn sample(x: u64, position: u32, sampling: &Sampling, before: &[u32]) -> u32 {
+    let mut drawn = mix(mix(x, u64::from(position)), sampling.seed);
+    if sampling.repeat_penalty != 1.0 {
+        // Whatever is missing or too much in the window changes the token.
+        let window = &before[before.len().saturating_sub(PENALTY_WINDOW)..];
+        drawn = window
+            .iter()
+            .fold(drawn, |drawn, token| mix(drawn, u64::from(*token)));
+    }
     let follows = (x & 0xffff) as u32 + 1;
     // Two times of three the next of a row, else anything: guesses are often right, not always.
     if drawn % 3 < 2 {

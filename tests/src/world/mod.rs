@@ -7,16 +7,23 @@ mod network;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use node::io::{Ask, Effect, Event, Input, Lend, Mode, ModelSpec, Now, Output, RequestId};
+use identity::{LocalKey, SigningKey as _, Timestamp};
+use node::io::{
+    Ask, Effect, Event, Identity, Input, Keep, Lend, Mode, ModelSpec, Now, Output, RequestId, Signer,
+};
 use node::{Config, Node};
-use protocol::{Backend, LayerRange, ModelId, PeerId, Sampling, SwarmId, Terms};
+use protocol::{Backend, LayerRange, ModelId, PeerId, Sampling, SwarmId};
+use registry::policy::SwarmPolicy;
 
 pub use device::{D_MODEL, Device, Speed, VOCAB, undisturbed};
 pub use dice::Dice;
 pub use network::{Distance, Network};
 
-/// The swarm that everybody is in.
+/// The swarm that everybody is in where nothing else is said; nobody knows its registry.
 pub const SWARM: SwarmId = SwarmId([7; 32]);
+
+/// The time of day when a world begins.
+pub const MORNING: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 /// Everything there is.
 pub struct World {
@@ -26,6 +33,8 @@ pub struct World {
     pub dice: Dice,
     /// What lies between hosts.
     pub network: Network,
+    /// The swarm that hosts which are made from now on are in.
+    pub swarm: SwarmId,
     /// The hosts, dead or alive.
     pub hosts: Vec<Host>,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -36,6 +45,12 @@ pub struct World {
 pub struct Host {
     /// Its name.
     pub id: PeerId,
+    /// The key that its name is.
+    pub session: LocalKey,
+    /// Its owner's key.
+    pub owner: Option<LocalKey>,
+    /// What it wants to know again after a restart.
+    pub kept: Vec<Keep>,
     /// The node; `None`: crashed, closed.
     pub node: Option<Node>,
     /// What computes.
@@ -84,6 +99,7 @@ impl World {
             now: 0,
             dice: Dice::new(seed),
             network: Network::default(),
+            swarm: SWARM,
             hosts: Vec::new(),
             queue: BTreeMap::new(),
             happened: 0,
@@ -93,9 +109,12 @@ impl World {
     /// One more host; answers its number.
     pub fn host(&mut self, speed: Speed) -> usize {
         let index = self.hosts.len();
-        let id = PeerId::new(&format!("peer{index}")).expect("a plain name");
+        let session = session(index);
         self.hosts.push(Host {
-            id,
+            id: name(&session),
+            session,
+            owner: None,
+            kept: Vec::new(),
             node: None,
             device: Device::default(),
             speed,
@@ -115,7 +134,7 @@ impl World {
             model: model(layers),
             layers: LayerRange::new(first, end).ok(),
             most_layers: end - first,
-            terms: Terms::Anybody,
+            policy: anybody(),
             backend: Backend::Cpu,
             memory_bytes: 1 << 30,
             positions: 100_000,
@@ -214,13 +233,40 @@ impl World {
         let host = &mut self.hosts[index];
         let config = Config {
             me: host.id.clone(),
-            swarm: SWARM,
+            swarm: self.swarm,
             start: self.now + 1,
-            delegation: Vec::new(),
+            session: host.session.public_key(),
+            // The node counts from the beginning of the world.
+            clock: MORNING,
         };
         host.node = Some(Node::new(config));
         host.wake = None;
+        let owner = host.owner.as_ref().map(LocalKey::public_key);
         self.input(index, Input::Relay { up: true });
+        if let Some(key) = owner {
+            self.input(index, Input::Identity(Some(Identity { key, device: None })));
+        }
+    }
+
+    /// A host belongs to whoever holds a key.
+    pub fn belongs_to(&mut self, host: usize, owner: LocalKey) {
+        let key = owner.public_key();
+        self.hosts[host].owner = Some(owner);
+        self.input(host, Input::Identity(Some(Identity { key, device: None })));
+    }
+
+    /// The time of day.
+    pub fn wall(&self) -> Timestamp {
+        MORNING.plus(std::time::Duration::from_millis(self.now))
+    }
+
+    /// The receipts that a host has kept.
+    pub fn receipts(&self, host: usize) -> Vec<&identity::CoSigned<protocol::Receipt>> {
+        let receipt = |keep| match keep {
+            &Keep::Receipt(ref receipt) => Some(&**receipt),
+            _ => None,
+        };
+        self.hosts[host].kept.iter().filter_map(receipt).collect()
     }
 
     pub(crate) fn alive(&self, host: usize, life: u32) -> bool {
@@ -290,16 +336,51 @@ impl World {
                     let done = self.hosts[host].device.take(now, id, work, speed);
                     self.at(done, Happening::Device { host, life });
                 }
-                Effect::Sign { offer } => {
+                Effect::Sign { key, message } => {
+                    let index = host;
+                    let host = &self.hosts[index];
+                    let signature = match key {
+                        Signer::Session => Some(host.session.sign(&message)),
+                        Signer::Identity => host.owner.as_ref().map(|owner| owner.sign(&message)),
+                    };
                     let input = Input::Signed {
                         effect: id,
-                        record: offer,
+                        signature,
                     };
-                    self.at(self.now + 1, Happening::Input { host, life, input });
+                    self.at(
+                        self.now + 1,
+                        Happening::Input {
+                            host: index,
+                            life,
+                            input,
+                        },
+                    );
                 }
                 Effect::Publish { record, .. } => self.publish(host, &record),
             },
+            Output::Keep(keep) => self.hosts[host].kept.push(keep),
         }
+    }
+}
+
+/// The key of a host, by its number.
+fn session(index: usize) -> LocalKey {
+    let mut secret = [7; 32];
+    secret[..8].copy_from_slice(&(index as u64).to_be_bytes());
+    LocalKey::eddsa(&secret).expect("any 32 bytes are a key")
+}
+
+fn name(session: &LocalKey) -> PeerId {
+    let id = session.public_key().peer_id().expect("an Ed25519 key has one");
+    PeerId::from_bytes(&id).expect("38 bytes")
+}
+
+/// Terms without any limit.
+pub fn anybody() -> SwarmPolicy {
+    SwarmPolicy {
+        max_positions: u32::MAX,
+        sessions_per_hour: u32::MAX,
+        ..SwarmPolicy::default()
     }
 }
 

@@ -1,0 +1,350 @@
+//! Swarms in the simulated world: records spread, a halt stops the work, membership decides who may ask.
+//! What a record may do is shown in `registry`.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
+use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
+use protocol::{Backend, LayerRange, RegistryAsk, SwarmId};
+use registry::policy::{Privacy, SwarmPolicy, Who};
+use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
+use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
+
+const SPEED: Speed = Speed {
+    step_us: 1_000,
+    position_us: 50,
+    load_ms: 10,
+};
+const LAYERS: u32 = 8;
+
+fn key(seed: u8) -> LocalKey {
+    LocalKey::es256(&[seed; 32]).unwrap()
+}
+
+fn id(seed: u8) -> NodeId {
+    key(seed).public_key().node_id()
+}
+
+fn sign<T: identity::Record>(record: &T, seed: u8) -> CoSigned<T> {
+    CoSigned::sign(record, &[&key(seed)]).unwrap()
+}
+
+/// A swarm of key 1.
+fn founded() -> Registry {
+    let owner = Authority::Key(key(1).public_key());
+    let genesis = Record {
+        swarm: None,
+        sequence: 0,
+        previous: None,
+        author: owner.id(),
+        issued_at: MORNING,
+        action: Action::Genesis(Genesis {
+            name: "room".to_owned(),
+            owner,
+            parent: None,
+            salt: [1; 16],
+        }),
+    };
+    Registry::found(sign(&genesis, 1)).unwrap()
+}
+
+fn name(registry: &Registry) -> SwarmId {
+    SwarmId(*registry.id().as_bytes())
+}
+
+/// Hosts that all know a swarm's first record; the first belongs to its Owner, key 1, the others to keys 2, 3, …
+fn world(hosts: usize) -> (World, SwarmId) {
+    let registry = founded();
+    let mut world = World::new(1);
+    world.network.everywhere = Some(Distance {
+        delay_ms: 5,
+        jitter_ms: 5,
+        bytes_per_ms: 0,
+    });
+    world.swarm = name(&registry);
+    for seed in 1..=hosts as u8 {
+        let host = world.host(SPEED);
+        world.belongs_to(host, key(seed));
+        world.input(host, Input::Follow(Box::new(registry.clone())));
+    }
+    (world, name(&registry))
+}
+
+fn registry(world: &World, host: usize, swarm: &SwarmId) -> Registry {
+    world.hosts[host]
+        .node
+        .as_ref()
+        .unwrap()
+        .registry(swarm)
+        .unwrap()
+        .clone()
+}
+
+/// The Owner's host signs a record.
+fn act(world: &mut World, swarm: &SwarmId, action: Action) {
+    let record = registry(world, 0, swarm).next(id(1), world.wall(), action);
+    let record = Box::new(sign(&record, 1));
+    world.input(
+        0,
+        Input::Record {
+            swarm: *swarm,
+            record,
+        },
+    );
+}
+
+fn grant(seed: u8, role: Role) -> Action {
+    Action::Grant {
+        holder: Authority::Key(key(seed).public_key()),
+        terms: Terms::plain(role),
+    }
+}
+
+/// Host `host`, which belongs to key `host + 1`, becomes a Worker of the swarm.
+fn join(world: &mut World, swarm: &SwarmId, host: usize) {
+    let seed = host as u8 + 1;
+    act(world, swarm, grant(seed, Role::Worker));
+    let statement = Statement {
+        swarm: registry(world, 0, swarm).id(),
+        grant: registry(world, 0, swarm).head().hash,
+        holder: Authority::Key(key(seed).public_key()),
+        said: Said::Accept,
+    };
+    world.run_until(world.now + 3_000);
+    let statement = Box::new(sign(&statement, seed));
+    world.input(
+        host,
+        Input::Statement {
+            swarm: *swarm,
+            statement,
+        },
+    );
+    world.run_until(world.now + 3_000);
+}
+
+fn lend(world: &mut World, host: usize, policy: SwarmPolicy) {
+    let lend = Lend {
+        model: model(LAYERS),
+        layers: LayerRange::new(0, LAYERS).ok(),
+        most_layers: LAYERS,
+        policy,
+        backend: Backend::Cpu,
+        memory_bytes: 1 << 20,
+        positions: 10_000,
+    };
+    world.input(host, Input::Lend(lend));
+}
+
+fn last(world: &World, host: usize) -> &Event {
+    &world.hosts[host].events.last().unwrap().2
+}
+
+#[test]
+fn a_record_reaches_everybody_and_each_keeps_it_once() {
+    let (mut world, swarm) = world(12);
+    for host in 1..12 {
+        lend(&mut world, host, anybody());
+    }
+    world.run_until(8_000);
+    act(&mut world, &swarm, grant(40, Role::Admin));
+    world.run_until(world.now + 2_000);
+    for host in 0..12 {
+        assert_eq!(
+            registry(&world, host, &swarm).head().sequence,
+            1,
+            "host {host} within two seconds"
+        );
+        let kept = world.hosts[host]
+            .kept
+            .iter()
+            .filter(|keep| matches!(keep, Keep::Record { .. }));
+        assert_eq!(kept.count(), 1, "host {host}");
+    }
+}
+
+#[test]
+fn whoever_comes_late_asks_for_what_was_missed_page_by_page() {
+    let (mut world, swarm) = world(3);
+    for seed in 0..100 {
+        act(&mut world, &swarm, grant(100 + seed, Role::Worker));
+    }
+    lend(&mut world, 0, anybody());
+    let whole = registry(&world, 0, &swarm);
+    assert_eq!(whole.head().sequence, 100);
+    world.run_until(70_000);
+    for host in [1, 2] {
+        let theirs = registry(&world, host, &swarm);
+        assert_eq!(theirs.head(), whole.head(), "host {host}");
+        assert_eq!(theirs.state(), whole.state());
+    }
+    // A restart begins with what was kept.
+    let mut again = founded();
+    for keep in &world.hosts[2].kept {
+        if let Keep::Record { record, .. } = keep {
+            again.apply((**record).clone(), world.wall()).unwrap();
+        }
+    }
+    assert_eq!(again.head(), whole.head());
+}
+
+#[test]
+fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
+    let (mut world, swarm) = world(4);
+    for host in [1, 2] {
+        lend(&mut world, host, anybody());
+    }
+    world.run_until(8_000);
+    world.input(3, Input::Ask(ask(1, &[1, 2, 3], 500, LAYERS)));
+    world.run_until(world.now + 200);
+    assert!(world.hosts.iter().any(|host| host.device.caches() > 0));
+    let reason = "the electricity bill".to_owned();
+    act(
+        &mut world,
+        &swarm,
+        Action::Halt {
+            reason: reason.clone(),
+        },
+    );
+    world.run_until(world.now + 1_000);
+    assert!(
+        matches!(
+            last(&world, 3),
+            Event::Failed {
+                code: Code::NotAllowed,
+                ..
+            }
+        ),
+        "{:?}",
+        last(&world, 3)
+    );
+    assert!(
+        world.hosts.iter().all(|host| host.device.caches() == 0),
+        "within a second"
+    );
+    let row = world.hosts[1].node.as_ref().unwrap().snapshot().swarms.remove(0);
+    assert_eq!(row.halted, Some(reason));
+    world.run_until(world.now + 20_000);
+    let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+    assert!(rows.iter().all(|row| row.work.is_none()), "nothing is offered");
+    world.input(3, Input::Ask(ask(2, &[1, 2, 3], 8, LAYERS)));
+    assert!(matches!(
+        last(&world, 3),
+        Event::Failed {
+            code: Code::NotAllowed,
+            ..
+        }
+    ));
+    act(&mut world, &swarm, Action::Lift);
+    world.run_until(world.now + 3_000);
+    world.input(3, Input::Ask(ask(3, &[1, 2, 3], 8, LAYERS)));
+    world.run_until_over(3, RequestId(3), world.now + 30_000).unwrap();
+    assert!(matches!(last(&world, 3), Event::Finished { .. }));
+}
+
+#[test]
+fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_blocked() {
+    let (mut world, swarm) = world(4);
+    let members = SwarmPolicy {
+        who: Who::Members,
+        ..anybody()
+    };
+    lend(&mut world, 1, members);
+    world.run_until(8_000);
+    join(&mut world, &swarm, 2);
+    let question = |id| ask(id, &[1, 2, 3], 8, LAYERS);
+    world.input(2, Input::Ask(question(1)));
+    world.run_until_over(2, RequestId(1), world.now + 30_000).unwrap();
+    assert_eq!(
+        world.tokens(2, RequestId(1), 3),
+        undisturbed(&[1, 2, 3], LAYERS, &question(1).sampling, 8)
+    );
+    world.input(3, Input::Ask(question(1)));
+    assert_eq!(
+        world.run_until_over(3, RequestId(1), world.now + 30_000),
+        None,
+        "a stranger waits"
+    );
+    act(&mut world, &swarm, Action::Block { member: id(3) });
+    world.run_until(world.now + 2_000);
+    world.input(2, Input::Ask(question(2)));
+    assert_eq!(
+        world.run_until_over(2, RequestId(2), world.now + 30_000),
+        None,
+        "and so does the blocked"
+    );
+    let row = world.hosts[2].node.as_ref().unwrap().snapshot().swarms.remove(0);
+    assert_eq!((row.role, row.blocked), (None, true));
+}
+
+#[test]
+fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
+    let (mut world, swarm) = world(3);
+    for host in [1, 2] {
+        let mine = SwarmPolicy {
+            privacy: Privacy::Mine,
+            ..anybody()
+        };
+        lend(&mut world, host, mine);
+    }
+    world.run_until(8_000);
+    let question = |id| Ask {
+        mode: Mode::Mine,
+        ..ask(id, &[1, 2, 3], 8, LAYERS)
+    };
+    let mine = |world: &World| -> BTreeSet<_> {
+        let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+        rows.into_iter()
+            .filter(|row| row.mine)
+            .map(|row| row.peer)
+            .collect()
+    };
+    assert!(mine(&world).is_empty());
+    // The same key on another device.
+    world.belongs_to(1, key(1));
+    world.run_until(world.now + 12_000);
+    assert_eq!(mine(&world), BTreeSet::from([world.hosts[1].id.clone()]));
+    world.input(0, Input::Ask(question(1)));
+    world.run_until_over(0, RequestId(1), world.now + 30_000).unwrap();
+    // A member of a swarm that my key owns.
+    join(&mut world, &swarm, 2);
+    world.run_until(world.now + 12_000);
+    assert_eq!(mine(&world).len(), 2);
+    // Another swarm is another matter: no work is done for it here.
+    world.input(1, Input::StopLending);
+    world.run_until(world.now + 3_000);
+    world.input(0, Input::Ask(question(2)));
+    assert_eq!(
+        world.run_until_over(0, RequestId(2), world.now + 20_000),
+        None,
+        "its terms are for its own owner"
+    );
+}
+
+#[test]
+fn a_page_for_nobody_and_a_question_without_end_are_let_go() {
+    let (mut world, swarm) = world(1);
+    let stream = node::io::StreamId::inbound(9);
+    let node = world.hosts[0].node.as_mut().unwrap();
+    let now = node::io::Now(10);
+    let peer = protocol::PeerId::new("stranger").unwrap();
+    node.handle_input(now, Input::InboundStream { stream, peer });
+    let (mut pages, mut closed) = (0, false);
+    for _ in 0..100 {
+        let ask = RegistryAsk {
+            swarm,
+            head: None,
+            from: None,
+        };
+        let message = protocol::Message::RegistryAsk(ask);
+        node.handle_input(now, Input::Received { stream, message });
+        while let Some(output) = node.poll_output() {
+            match output {
+                node::io::Output::Send { .. } => pages += 1,
+                node::io::Output::CloseStream { stream: which } if which == stream => closed = true,
+                _ => {}
+            }
+        }
+    }
+    assert!(closed && pages <= 16, "{pages} pages in one moment");
+}
