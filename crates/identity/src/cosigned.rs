@@ -3,7 +3,7 @@
 
 use core::{fmt, marker::PhantomData, ops::Deref};
 
-use coset::{CoseSign, CoseSignature, SignatureContext, TaggedCborSerializable as _, sig_structure_data};
+use coset::{CoseSign, CoseSignature, TaggedCborSerializable as _};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::{
@@ -46,13 +46,8 @@ impl<T: Record> CoSigned<T> {
 
     /// The bytes that the holder of `key` has to sign.
     pub fn to_be_signed(&self, key: &PublicKey, scheme: Scheme) -> Vec<u8> {
-        sig_structure_data(
-            SignatureContext::CoseSignature,
-            coset::ProtectedHeader::default(),
-            Some(cose::protected(key, scheme)),
-            &aad::<T>(),
-            &self.payload,
-        )
+        let signer = cose::protected(key, scheme);
+        cose::sig_structure("Signature", Some(&[]), signer, &aad::<T>(), &self.payload)
     }
 
     /// Adds a signature that fits.

@@ -3,7 +3,7 @@
 
 use core::{fmt, marker::PhantomData, ops::Deref};
 
-use coset::{CoseSign1, SignatureContext, TaggedCborSerializable as _, sig_structure_data};
+use coset::{CoseSign1, TaggedCborSerializable as _};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::{
@@ -191,10 +191,10 @@ impl<T> Deref for Verified<T> {
 }
 
 fn to_be_signed<T: Record>(key: &PublicKey, scheme: Scheme, payload: &[u8]) -> Vec<u8> {
-    sig_structure_data(
-        SignatureContext::CoseSign1,
-        cose::protected(key, scheme),
+    cose::sig_structure(
+        "Signature1",
         None,
+        cose::protected(key, scheme),
         &aad::<T>(),
         payload,
     )

@@ -5,10 +5,10 @@ use identity::NodeId;
 use protocol::{Open, PeerId, Refusal, SwarmId};
 use registry::policy::Privacy;
 
+use crate::admission::No;
 use crate::desk::Desk;
 use crate::door::Caller;
 use crate::registries::Registries;
-use crate::worker::No;
 
 /// The caller, or why it is none that this node works for. `mine`: the shell has said so.
 pub(crate) fn of(

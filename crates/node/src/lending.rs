@@ -22,7 +22,7 @@ use crate::worker::{HeldState, Worker};
 const REPEAT_MS: u64 = 5_000;
 /// In a large one so seldom that all offers together are this many in a second, whatever its size: gossip adds up,
 /// and everybody hears everybody.
-const OFFERS_PER_SECOND: u64 = 32;
+const OFFERS_PER_SECOND: u64 = 16;
 /// But this often at least: the longest that an offer may hold is three times as much.
 const MAX_REPEAT_MS: u64 = 20 * 60 * 1_000;
 /// It holds for this many repetitions: two may get lost.
@@ -373,9 +373,9 @@ mod tests {
     fn offers_grow_rarer_with_the_swarm_so_that_all_together_stay_as_many() {
         for (workers, interval_ms) in [
             (1, 5_000),
-            (160, 5_000),
-            (1_000, 31_000),
-            (10_000, 312_000),
+            (80, 5_000),
+            (1_000, 62_000),
+            (10_000, 625_000),
             (1 << 20, MAX_REPEAT_MS),
         ] {
             let mut lending = Lending::new(SwarmId([0; 32]), 1);

@@ -5,6 +5,7 @@
 //! The drain rule: after every [`Node::handle_input`] call [`Node::poll_output`] until it answers
 //! `None`, do what it says in that order, and only then hand in the next input.
 
+mod admission;
 mod caller;
 mod config;
 mod credit;
@@ -17,9 +18,11 @@ mod lending;
 mod myself;
 mod node;
 mod outbound;
+mod outcome;
 mod pace;
 mod peers;
 mod place;
+mod plan;
 mod receipts;
 mod registries;
 mod request;

@@ -4,7 +4,7 @@
 //! What is new goes to a few others at once, and from them on, so that a halt is everywhere in a few trips. What was
 //! missed is asked for: of whoever shows a head that is not known here, and of somebody every minute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use identity::{CoSigned, NodeId, RecordHash};
 use protocol::{
@@ -19,6 +19,9 @@ use crate::peers::Peers;
 
 /// Peers that hear of what is new at once; each tells as many.
 const FANOUT: usize = 6;
+/// Of these, so many that spoke of registries lately.
+const CIRCLE: usize = 2;
+const MAX_CIRCLE: usize = 16;
 /// Streams about registries at a time, in each direction.
 const MAX_TALKS: usize = 16;
 /// Pages that one stream may ask for: all records of a full registry, and all statements.
@@ -41,6 +44,8 @@ pub(crate) struct Registries {
     ask_at: Now,
     /// Whose turn it is to be asked.
     turn: usize,
+    /// Who spoke of registries lately, the last one last: whoever told may want to be told.
+    circle: VecDeque<PeerId>,
     /// Something changed that others of this node's parts should look at.
     changed: bool,
 }
@@ -61,6 +66,7 @@ impl Registries {
             made: (Now::default(), 0),
             ask_at: Now::default(),
             turn: 0,
+            circle: VecDeque::new(),
             changed: false,
         }
     }
@@ -213,6 +219,13 @@ impl Registries {
         };
         talk.pages += 1;
         talk.since = since;
+        if let Some((peer, _)) = desk.line(stream) {
+            self.circle.retain(|known| known != peer);
+            self.circle.push_back(peer.clone());
+            if self.circle.len() > MAX_CIRCLE {
+                self.circle.pop_front();
+            }
+        }
         let goes_on = talk.pages <= MAX_PAGES
             && match message {
                 Message::RegistryAsk(ask) if talk.asked.is_none() => self.answer(stream, &ask, desk),
@@ -411,11 +424,17 @@ impl Registries {
             statements: blobs(statements),
             next: None,
         });
-        let far = |peer: &PeerId| !desk.is_connected(peer);
-        let mut to = others.reachable();
-        to.retain(|(peer, _)| Some(peer) != but && *peer != desk.me);
-        to.sort_by_key(|(peer, _)| far(peer));
-        for (peer, addresses) in to.into_iter().take(FANOUT) {
+        let near = self.circle.iter().rev().filter(|peer| desk.is_connected(peer));
+        let near = near.map(|peer| (peer.clone(), Addresses::default()));
+        let mut to: Vec<(PeerId, Addresses)> =
+            near.filter(|(peer, _)| Some(peer) != but).take(CIRCLE).collect();
+        for other in some_of(others.reachable(), &desk.me) {
+            let told = Some(&other.0) == but || to.iter().any(|(peer, _)| *peer == other.0);
+            if !told && to.len() < FANOUT {
+                to.push(other);
+            }
+        }
+        for (peer, addresses) in to {
             // Not closed at once: a way to the other may have to be found first.
             let stream = desk.open(&peer, &addresses, Owner::Registry);
             let (asked, pages, since) = (None, 0, desk.now);
@@ -423,6 +442,22 @@ impl Registries {
             desk.send(stream, page.clone());
         }
     }
+}
+
+/// Peers in an order of this node's own, so that not everybody tells the same ones: first the next one after itself,
+/// which alone would reach everybody in the end, then here and there.
+fn some_of(mut others: Vec<(PeerId, Addresses)>, me: &PeerId) -> Vec<(PeerId, Addresses)> {
+    let next = others.partition_point(|(peer, _)| peer <= me);
+    others.rotate_left(next % others.len().max(1));
+    let mut seed = me.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    // A shuffle whose dice are this node's name.
+    for at in (2..others.len()).rev() {
+        seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        others.swap(at, 1 + (seed >> 33) as usize % at);
+    }
+    others
 }
 
 /// What follows the records that somebody knows: as much as fits a page.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Close, CloseReason, Fault, JobId, JobKind, List, MAX_POSITIONS, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
+    Close, CloseReason, Fault, JobId, List, MAX_POSITIONS, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
     PENALTY_WINDOW, Payload, PeerId, Refusal, Report, SessionId, Step, SwarmId, Token, Trace, WireType,
 };
 
@@ -14,7 +14,6 @@ use crate::draft::{Drafter, MAX_DRAFT};
 use crate::io::{Ask, Code, Event, FinishReason, Mode, Now, RequestId};
 use crate::peers::Peers;
 use crate::place::{Place, Slot, SlotState};
-use crate::receipts::{Facts, Over, Tally};
 use crate::sheet::RouteSheet;
 use crate::worker::Worker;
 
@@ -67,7 +66,7 @@ pub(crate) struct Request {
     /// What the user was last told that it waits for.
     pub(crate) waiting: Option<Code>,
     /// Samples that were asked for.
-    sampled: u64,
+    pub(crate) sampled: u64,
     /// This node's owner has a role in the swarm.
     pub(crate) member: bool,
     /// Whom not to ask, and until when.
@@ -295,72 +294,6 @@ impl Request {
             hop.lost = true;
         }
         true
-    }
-
-    /// Ends it everywhere. What was done for it is settled by receipts.
-    pub(crate) fn end(&mut self, reason: CloseReason, desk: &mut Desk) {
-        self.phase = Phase::Over;
-        for place in std::mem::take(&mut self.places) {
-            for slot in place.slots().filter(|slot| slot.is_alive()) {
-                desk.send(slot.control, Message::Close(Close { reason }));
-                if slot.peer == desk.me {
-                    desk.close(slot.control);
-                } else {
-                    desk.settle(Over {
-                        stream: slot.control,
-                        peer: slot.peer.clone(),
-                        facts: self.facts(slot),
-                        asked: true,
-                    });
-                }
-            }
-        }
-    }
-
-    fn facts(&self, slot: &Slot) -> Facts {
-        Facts {
-            job: self.job,
-            kind: JobKind::Inference,
-            swarm: self.swarm,
-            model: self.ask.model.id,
-            layers: slot.stage.layers,
-            tally: Tally {
-                sampled: self.sampled,
-                ..slot.told
-            },
-        }
-    }
-
-    /// Tells the user what is waited for while the stages are being opened, and that it is over.
-    pub(crate) fn say_waiting(&mut self, desk: &mut Desk) {
-        if self.phase == Phase::Running {
-            let mut active = self.places.iter().map(|place| &place.active);
-            let queued = active.any(|slot| slot.queued && slot.is_alive());
-            self.say(queued.then_some(Code::Queued), desk);
-        }
-    }
-
-    /// Says what is waited for from now on, if that is something else than before.
-    pub(crate) fn say(&mut self, waiting: Option<Code>, desk: &mut Desk) {
-        if self.waiting != waiting {
-            self.waiting = waiting;
-            let event = waiting.map_or(Event::Resumed, |reason| Event::Waiting { reason });
-            desk.event(self.id, event);
-        }
-    }
-
-    /// Ends it with an error; what was said stands.
-    pub(crate) fn fail(&mut self, code: Code, message: &str, desk: &mut Desk) {
-        if self.phase == Phase::Over {
-            return;
-        }
-        self.end(CloseReason::Cancelled, desk);
-        let event = Event::Failed {
-            code,
-            message: message.to_owned(),
-            route: self.sheet.clone(),
-        };
-        desk.event(self.id, event);
     }
 
     /// This device slept: everybody's time begins anew.
@@ -619,16 +552,5 @@ impl Request {
         };
         world.peers.pair_failed(&reporter, accused, wait, now);
         self.lose(victim, None, false, world)
-    }
-
-    fn finish(&mut self, reason: FinishReason, desk: &mut Desk) {
-        self.end(CloseReason::Done, desk);
-        desk.event(
-            self.id,
-            Event::Finished {
-                reason,
-                route: self.sheet.clone(),
-            },
-        );
     }
 }

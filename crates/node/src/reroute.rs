@@ -7,23 +7,19 @@
 //! positions end, kept or yet to be computed. No stage needs to know what happened, and several
 //! losses at once, or a loss during a replay, are no special case.
 
-use std::collections::BTreeMap;
-
 use identity::Credential;
 use protocol::{
-    Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay, SessionId,
-    Stage,
+    Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay, Stage,
 };
 
 use crate::credit::Credit;
 use crate::desk::Owner;
 use crate::io::{Code, Mode, Now};
 use crate::pace::Pace;
-use crate::peers::Whom;
 use crate::place::{Cost, Place, Slot, SlotState};
 use crate::receipts::Tally;
 use crate::request::{Phase, Request, World};
-use crate::route::{self, Candidate, Leg};
+use crate::route::{Candidate, Leg};
 use crate::sheet::Hop;
 
 /// How long to wait for somebody who holds a missing layer.
@@ -36,16 +32,11 @@ const OPEN_MS: u64 = 2_000;
 const DIAL_MS: u64 = 12_000;
 /// Loading weights here is shown to the user and may take long.
 const LOAD_MS: u64 = 3_600_000;
-/// A stage is left for another way when it costs this many times as much, and this much more.
-const STRAGGLER_TIMES: u64 = 3;
-const STRAGGLER_US: u64 = 20_000;
 /// An answer does not change hands for ever.
 const MAX_EPOCHS: u32 = 1_000;
 
 /// Said to the user where an Owner has halted the swarm.
 pub(crate) const HALTED: &str = "the swarm's owner has halted all work";
-/// Everybody who lends was heard once by then: before, nobody can say that there is nobody.
-const GRACE_MS: u64 = 6_000;
 
 /// What an Open of this node says of it.
 #[derive(Clone, Debug, Default)]
@@ -163,33 +154,6 @@ impl Request {
         self.say(Some(reason), world.desk);
     }
 
-    /// Whether it is too early to say that nobody is there: not everybody was heard yet, or those who are there
-    /// have not found a way to each other yet.
-    fn may_still_come(&self, world: &World<'_>) -> bool {
-        let young = |since: Now| world.desk.now.since(since) < GRACE_MS;
-        if world.desk.online_since.is_none_or(young) {
-            return true;
-        }
-        let whom = Whom {
-            any_pair: true,
-            ..self.whom(false)
-        };
-        let me = &world.desk.me;
-        LayerRange::new(0, self.ask.model.layers).is_ok_and(|span| {
-            self.plan_avoiding(span, (me, me), whom, &self.avoid, world)
-                .is_some()
-        })
-    }
-
-    fn whom(&self, failed_too: bool) -> Whom {
-        Whom {
-            mine_only: self.ask.mode == Mode::Mine,
-            member: self.member,
-            any_pair: false,
-            failed_too,
-        }
-    }
-
     fn promote_standbys(&mut self, me: &PeerId) {
         for place in &mut self.places {
             if !place.active.is_alive()
@@ -274,120 +238,6 @@ impl Request {
             return true;
         }
         false
-    }
-
-    /// The cheapest stages for a span of layers; those that failed lately only where nobody else is.
-    fn plan(&self, span: LayerRange, from: &PeerId, to: &PeerId, world: &World<'_>) -> Option<Vec<Leg>> {
-        [false, true]
-            .into_iter()
-            .find_map(|failed_too| self.plan_among(span, from, to, failed_too, world))
-            .map(|(legs, _)| legs)
-    }
-
-    /// Whether the layers of a stage can be had without it.
-    pub(crate) fn has_other_way(&self, session: SessionId, world: &World<'_>) -> bool {
-        let Some(at) = self
-            .places
-            .iter()
-            .position(|place| place.active.session == session)
-        else {
-            return false;
-        };
-        let me = &world.desk.me;
-        let from = at.checked_sub(1).map_or(me, |at| &self.places[at].active.peer);
-        let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
-        let slot = &self.places[at].active;
-        let mut others = self.avoid.clone();
-        others.insert(slot.peer.clone(), Now(u64::MAX));
-        let whom = self.whom(false);
-        self.plan_avoiding(slot.stage.layers, (from, to), whom, &others, world)
-            .is_some()
-    }
-
-    /// Whether a stage has become so slow that the way over others pays, replay and all.
-    pub(crate) fn straggles(&mut self, session: SessionId, world: &World<'_>) -> bool {
-        let Some(at) = self
-            .places
-            .iter()
-            .position(|place| place.active.session == session)
-        else {
-            return false;
-        };
-        let Some(us) = self.places[at].active.cost.take_us() else {
-            return false;
-        };
-        let me = &world.desk.me;
-        let from = if at == 0 {
-            me
-        } else {
-            &self.places[at - 1].active.peer
-        };
-        let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
-        let slot = &self.places[at].active;
-        let mut others = self.avoid.clone();
-        others.insert(slot.peer.clone(), Now(u64::MAX));
-        let Some((legs, cost)) =
-            self.plan_avoiding(slot.stage.layers, (from, to), self.whom(false), &others, world)
-        else {
-            return false;
-        };
-        let per_layer = |peer: &PeerId| world.peers.us_per_layer(peer, &self.ask.model.id, world.desk.now);
-        let computing = |leg: &Leg| {
-            per_layer(&leg.peer)
-                .unwrap_or(0)
-                .saturating_mul(leg.layers.len().into())
-        };
-        let theirs: u64 = legs.iter().map(computing).sum();
-        // Slower by much, and not only because it is nearer than they are.
-        theirs.saturating_mul(STRAGGLER_TIMES) + STRAGGLER_US < us && cost.us < us
-    }
-
-    fn plan_among(
-        &self,
-        span: LayerRange,
-        from: &PeerId,
-        to: &PeerId,
-        failed_too: bool,
-        world: &World<'_>,
-    ) -> Option<(Vec<Leg>, route::Cost)> {
-        self.plan_avoiding(span, (from, to), self.whom(failed_too), &self.avoid, world)
-    }
-
-    fn plan_avoiding(
-        &self,
-        span: LayerRange,
-        (from, to): (&PeerId, &PeerId),
-        whom: Whom,
-        avoid: &BTreeMap<PeerId, Now>,
-        world: &World<'_>,
-    ) -> Option<(Vec<Leg>, route::Cost)> {
-        let (now, me) = (world.desk.now, &world.desk.me);
-        let model = &self.ask.model;
-        let connected = |peer: &PeerId| world.desk.is_connected(peer);
-        let (mut candidates, mut delays) = world.peers.candidates(&model.id, whom, connected, now);
-        candidates.retain(|candidate| candidate.peer != *me);
-        if self.is_local() {
-            candidates.clear();
-            let layers = LayerRange::new(0, model.layers).ok()?;
-            candidates.push(Candidate {
-                peer: me.clone(),
-                layers,
-                whole: true,
-                us_per_layer: 0,
-                distrust: 0,
-            });
-        } else if let Some((layers, us_per_layer)) = world.worker.own_work(&model.id) {
-            candidates.push(Candidate {
-                peer: me.clone(),
-                layers,
-                whole: true,
-                us_per_layer,
-                distrust: 0,
-            });
-        }
-        delays.to_middle.insert(me.clone(), 0);
-        candidates.retain(|candidate| avoid.get(&candidate.peer).is_none_or(|until| *until <= now));
-        route::route(&candidates, &delays, span, from, to)
     }
 
     fn place(&mut self, leg: Leg, world: &mut World<'_>) -> Place {

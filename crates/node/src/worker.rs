@@ -5,22 +5,20 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Ack, Blob, Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Queued,
-    Refusal, Refused, Replay, Stage, Step, SwarmId, Text,
+    Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Queued, Refusal,
+    Refused, Replay, Stage, Step, SwarmId, Text,
 };
-use registry::policy::{Admission, Quote, Reason, SwarmPolicy};
+use registry::policy::SwarmPolicy;
 
 use crate::credit::Owed;
-use crate::desk::{Desk, JobKey, Owner};
-use crate::door::{Caller, Door};
-use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, KvId, ModelSpec, Now, StreamId};
+use crate::desk::{Desk, JobKey};
+use crate::door::Door;
+use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, ModelSpec, Now, StreamId};
 use crate::receipts::Over;
 use crate::work::{Flying, Job, Turn};
 
 /// Sessions of one device: beyond this they only wait for each other.
 const MAX_JOBS: usize = 16;
-/// Sessions of one stranger: nobody takes the whole device.
-const MAX_JOBS_PER_PEER: usize = 4;
 /// Streams of neighbours whose session is not open yet, as when `Hello` overtakes `Open`.
 const MAX_WAITING: usize = 16;
 /// Steps at the compute worker: one is computed while the next one is on its way to it.
@@ -60,16 +58,16 @@ struct Waiting {
 #[derive(Default)]
 pub(crate) struct Worker {
     /// Positions of all sessions of others together: bounds the caches and, with them, the outputs that are kept.
-    room: u32,
-    door: Door,
+    pub(crate) room: u32,
+    pub(crate) door: Door,
     held: Vec<Held>,
-    jobs: BTreeMap<JobKey, Job>,
+    pub(crate) jobs: BTreeMap<JobKey, Job>,
     opening: BTreeMap<EffectId, JobKey>,
     flying: BTreeMap<EffectId, Flying>,
     waiting: Vec<Waiting>,
     /// Whose turn was last.
     last: Option<JobKey>,
-    caches: u64,
+    pub(crate) caches: u64,
     pub(crate) served_positions: u64,
 }
 
@@ -158,57 +156,6 @@ impl Worker {
         for job in self.jobs.values() {
             desk.send(job.control, Message::Leaving(Leaving { grace_ms: 0 }));
         }
-    }
-
-    /// A stream that says `Open` first, and who says it.
-    pub(crate) fn open(
-        &mut self,
-        stream: StreamId,
-        peer: PeerId,
-        open: Box<Open>,
-        caller: impl FnOnce(&Open, &Desk) -> Result<Caller, No>,
-        desk: &mut Desk,
-    ) {
-        let key = JobKey {
-            requester: peer,
-            session: open.session,
-        };
-        let own = key.requester == desk.me;
-        let admitted = self.fits(&key, &open, desk).and_then(|model| {
-            if own {
-                return Ok((model, None, true));
-            }
-            let caller = caller(&open, desk)?;
-            let start = self.admit(&key, &open, &caller, desk)?;
-            Ok((model, Some(caller.id), start))
-        });
-        let (model, who, start) = match admitted {
-            Ok(admitted) => admitted,
-            Err(No { why, detail, quote }) => {
-                let detail = Text::cut(&detail);
-                let quote = quote.and_then(|quote| Blob::new(quote.as_bytes().to_vec()).ok());
-                desk.send(stream, Message::Refused(Refused { why, detail, quote }));
-                desk.close(stream);
-                return;
-            }
-        };
-        desk.give(stream, Owner::Control(key.clone()));
-        let word = if start {
-            // At once, so that a requester can tell a busy device from a dead one.
-            Message::Ack(Ack { credit_bytes: 0 })
-        } else {
-            Message::Queued(Queued {
-                epoch: open.epoch,
-                ahead: self.door.waiting().saturating_sub(1),
-            })
-        };
-        desk.send(stream, word);
-        self.caches += 1;
-        let mut job = Job::new(key.clone(), stream, open, KvId(self.caches), model.d_model, desk);
-        (job.who, job.started) = (who, start);
-        self.jobs.insert(key.clone(), job);
-        self.reserve(desk);
-        self.introduce(&key, desk);
     }
 
     /// A stream that says `Hello` first.
@@ -409,79 +356,12 @@ impl Worker {
         !self.flying.is_empty()
     }
 
-    /// Whether an Open makes sense here, whoever says it.
-    fn fits(&self, key: &JobKey, open: &Open, desk: &Desk) -> Result<ModelSpec, No> {
-        let own = key.requester == desk.me;
-        let held = self.held_for(open).filter(|held| held.lent || own);
-        let Some(held) = held else {
-            return Err(No::because(Refusal::Model, "these layers are not here"));
-        };
-        let model = held.model;
-        let sound = open.stage.embed == (open.stage.layers.first() == 0)
-            && open.stage.head == (open.stage.layers.end() == model.layers)
-            && open.stage.embed == open.previous.is_none()
-            && (open.stage.head || open.shadow) == open.next.is_empty()
-            && open.stage.head == open.sampling.is_some()
-            && !self.jobs.contains_key(key);
-        if !sound {
-            return Err(No::because(Refusal::Invalid, "this stage makes no sense here"));
-        }
-        if !own && open.max_positions > self.room {
-            return Err(No::because(
-                Refusal::WontFit,
-                "no room for so many positions, ever",
-            ));
-        }
-        Ok(model)
-    }
-
-    /// Whether it begins now (`true`) or in turn.
-    fn admit(&mut self, key: &JobKey, open: &Open, caller: &Caller, desk: &Desk) -> Result<bool, No> {
-        let of_peer = self
-            .jobs
-            .keys()
-            .filter(|other| other.requester == key.requester)
-            .count();
-        if of_peer >= MAX_JOBS_PER_PEER {
-            return Err(No::because(Refusal::Busy, "too many sessions of one peer"));
-        }
-        let room = open.max_positions <= self.free_positions(&desk.me);
-        let free_sessions = if room { self.free_jobs() } else { 0 };
-        match self.door.ask(key, caller, open, free_sessions, desk.now) {
-            Ok(admission) => Ok(admission == Admission::Start),
-            Err(decline) => Err(No {
-                why: refusal(&decline.reason),
-                detail: decline.reason.to_string(),
-                quote: decline.quote,
-            }),
-        }
-    }
-
-    /// Begins what waited, as far as there is room.
-    fn start_waiting(&mut self, desk: &mut Desk) {
-        let mut started = false;
-        while let Some(key) = self.door.next().cloned() {
-            let waits = self.jobs.get(&key).map(|job| job.open.max_positions);
-            let room = self.free_jobs() > 0 && waits <= Some(self.free_positions(&desk.me));
-            if waits.is_some() && !room {
-                break;
-            }
-            self.door.take_next();
-            if let Some(job) = self.jobs.get_mut(&key) {
-                (job.started, started) = (true, true);
-            }
-        }
-        if started {
-            self.reserve(desk);
-        }
-    }
-
-    fn held_for(&self, open: &Open) -> Option<&Held> {
+    pub(crate) fn held_for(&self, open: &Open) -> Option<&Held> {
         self.held.iter().find(|held| held.is(&open.model, &open.stage))
     }
 
     /// Asks for the caches of jobs whose stage is ready.
-    fn reserve(&mut self, desk: &mut Desk) {
+    pub(crate) fn reserve(&mut self, desk: &mut Desk) {
         for (key, job) in &self.jobs {
             let ready = self.held.iter().any(|held| {
                 held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
@@ -523,7 +403,7 @@ impl Worker {
     }
 
     /// Brings a job and the neighbour that waits for it together.
-    fn introduce(&mut self, key: &JobKey, desk: &mut Desk) {
+    pub(crate) fn introduce(&mut self, key: &JobKey, desk: &mut Desk) {
         let Some(job) = self.jobs.get_mut(key) else { return };
         let found = self.waiting.iter().position(|waiting| {
             let of_this = waiting.hello.session == key.session && waiting.hello.requester == key.requester;
@@ -603,35 +483,6 @@ impl Worker {
 
     fn keys(&self, which: impl Fn(&JobKey) -> bool) -> Vec<JobKey> {
         self.jobs.keys().filter(|key| which(key)).cloned().collect()
-    }
-}
-
-/// Why not.
-pub(crate) struct No {
-    why: Refusal,
-    detail: String,
-    quote: Option<Quote>,
-}
-
-impl No {
-    pub(crate) fn because(why: Refusal, detail: &str) -> No {
-        let (detail, quote) = (detail.to_owned(), None);
-        No { why, detail, quote }
-    }
-}
-
-/// The word on the wire for a reason.
-fn refusal(reason: &Reason) -> Refusal {
-    match reason {
-        Reason::Halted => Refusal::Halted,
-        Reason::QueueFull | Reason::SessionsPerHour { .. } => Refusal::Busy,
-        Reason::Positions { .. } => Refusal::WontFit,
-        Reason::Model => Refusal::Model,
-        Reason::Blocked
-        | Reason::NotForYou(_)
-        | Reason::TooPrivate { .. }
-        | Reason::Kind(_)
-        | Reason::Budget { .. } => Refusal::Policy,
     }
 }
 

@@ -6,8 +6,8 @@ use identity::RecordHash;
 use crate::message::SwarmId;
 use crate::{Blob, List, ProtocolError};
 
-/// Records or statements of one page: what a phone verifies in a moment (some 30 signatures).
-pub const MAX_PAGE: usize = 32;
+/// Records or statements of one page: what a phone verifies in a moment.
+pub const MAX_PAGE: usize = 16;
 /// A record with the signatures of a quorum of passkeys; nearly all have under 1 KiB.
 pub const MAX_REGISTRY_ITEM_BYTES: usize = 72 * 1_024;
 /// Bytes of one page, beside a first record that is larger.
