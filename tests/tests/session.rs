@@ -279,6 +279,129 @@ fn several_answers_share_the_workers_and_none_is_starved() {
 }
 
 #[test]
+fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
+    let (mut world, asker) = world(&[(0, 4)], near());
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    let reasons = |world: &World| -> Vec<Event> {
+        let events = world.hosts[asker]
+            .events
+            .iter()
+            .map(|(_, _, event)| event.clone());
+        events
+            .filter(|event| !matches!(event, Event::Token { .. }))
+            .collect()
+    };
+    let waiting = |reason| Event::Waiting { reason };
+    assert_eq!(reasons(&world), [waiting(Code::Connecting)]);
+    world.run_until(8_000);
+    assert_eq!(
+        reasons(&world),
+        [waiting(Code::Connecting), waiting(Code::NoRoute)]
+    );
+    let other = world.host(SPEED);
+    world.lend(other, 4, 8, LAYERS);
+    world
+        .run_until_over(asker, RequestId(1), world.now + 10_000)
+        .unwrap();
+    assert_eq!(reasons(&world)[2], Event::Resumed);
+    finished(&world, asker, RequestId(1));
+}
+
+#[test]
+fn stages_that_have_not_found_each_other_yet_are_waited_for_as_a_connection() {
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    world.run_until(10_000);
+    world.network.walls.insert((1, 2));
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    world.run_until(world.now + 9_000);
+    assert!(matches!(
+        world.hosts[asker].events.last().unwrap().2,
+        Event::Waiting {
+            reason: Code::Connecting
+        }
+    ));
+    world.network.walls.clear();
+    world
+        .run_until_over(asker, RequestId(1), world.now + 60_000)
+        .unwrap();
+    finished(&world, asker, RequestId(1));
+}
+
+#[test]
+fn guesses_change_no_token_whatever_the_repeat_penalty() {
+    let mut answers = Vec::new();
+    for speculate in [false, true] {
+        let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+        let mut question = ask(1, &PROMPT, 200, LAYERS);
+        question.speculate = speculate;
+        question.sampling = Sampling {
+            temperature: 0.8,
+            repeat_penalty: 1.3,
+            seed: 11,
+            ..Sampling::GREEDY
+        };
+        // As many as the window and more, so that its far end moves too.
+        let sheet = answered(&mut world, asker, question);
+        answers.push(world.tokens(asker, RequestId(1), PROMPT.len()));
+        assert_eq!(
+            speculate,
+            sheet.agreed > 0 && sheet.drafted > sheet.agreed,
+            "{sheet:?}"
+        );
+    }
+    assert_eq!(answers[0], answers[1]);
+}
+
+#[test]
+fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_is_another() {
+    let (mut world, asker) = world(&[(0, 8)], near());
+    let others: Vec<usize> = (0..4).map(|_| world.host(SPEED)).collect();
+    world.run_until(10_000);
+    for (at, host) in others.iter().enumerate() {
+        for id in 0..4 {
+            let long = ask(10 * at as u64 + id, &PROMPT, 2_000, LAYERS);
+            world.input(*host, Input::Ask(long));
+        }
+    }
+    world.run_until(world.now + 2_000);
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
+    world.run_until(world.now + 1_000);
+    assert!(matches!(
+        world.hosts[asker].events.last().unwrap().2,
+        Event::Waiting { reason: Code::Queued }
+    ));
+    let row = world.hosts[asker]
+        .node
+        .as_ref()
+        .unwrap()
+        .snapshot()
+        .requests
+        .remove(0);
+    assert_eq!(row.waiting, Some(Code::Queued));
+    world.input(
+        others[0],
+        Input::Cancel {
+            request: RequestId(0),
+        },
+    );
+    world
+        .run_until_over(asker, RequestId(1), world.now + 60_000)
+        .unwrap();
+    finished(&world, asker, RequestId(1));
+    world.input(others[0], Input::Ask(ask(5, &PROMPT, 2_000, LAYERS)));
+    world.run_until(world.now + 2_000);
+    let spare = world.host(SPEED);
+    world.lend(spare, 0, 8, LAYERS);
+    world.run_until(world.now + 1_000);
+    let start = world.now;
+    world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
+    world
+        .run_until_over(asker, RequestId(2), world.now + 60_000)
+        .unwrap();
+    assert!(world.now - start < 3_000, "nobody waits where another is free");
+}
+
+#[test]
 fn nobody_there_is_said_at_once_waited_for_a_minute_and_then_an_error() {
     let (mut world, asker) = world(&[(0, 4)], near());
     world.run_until(10_000);

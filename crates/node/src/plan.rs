@@ -21,7 +21,8 @@ impl Request {
     /// have not found a way to each other yet.
     pub(crate) fn may_still_come(&self, world: &World<'_>) -> bool {
         let young = |since: Now| world.desk.now.since(since) < GRACE_MS;
-        if world.desk.online_since.is_none_or(young) {
+        // Whoever had a route once knows who is missing.
+        if self.epoch == 0 && world.desk.online_since.is_none_or(young) {
             return true;
         }
         let whom = Whom {

@@ -447,8 +447,8 @@ impl Registries {
 /// Peers in an order of this node's own, so that not everybody tells the same ones: first the next one after itself,
 /// which alone would reach everybody in the end, then here and there.
 fn some_of(mut others: Vec<(PeerId, Addresses)>, me: &PeerId) -> Vec<(PeerId, Addresses)> {
-    let next = others.partition_point(|(peer, _)| peer <= me);
-    others.rotate_left(next % others.len().max(1));
+    let next = others.partition_point(|(peer, _)| peer <= me) % others.len().max(1);
+    others.rotate_left(next);
     let mut seed = me.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
     });
