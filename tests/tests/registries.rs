@@ -103,8 +103,13 @@ fn grant(seed: u8, role: Role) -> Action {
 
 /// Host `host`, which belongs to key `host + 1`, becomes a Worker of the swarm.
 fn join(world: &mut World, swarm: &SwarmId, host: usize) {
+    act(world, swarm, grant(host as u8 + 1, Role::Worker));
+    accept(world, swarm, host);
+}
+
+/// Host `host` accepts what the newest record offers to its owner.
+fn accept(world: &mut World, swarm: &SwarmId, host: usize) {
     let seed = host as u8 + 1;
-    act(world, swarm, grant(seed, Role::Worker));
     let statement = Statement {
         swarm: registry(world, 0, swarm).id(),
         grant: registry(world, 0, swarm).head().hash,
@@ -275,6 +280,53 @@ fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_block
     );
     let row = world.hosts[2].node.as_ref().unwrap().snapshot().swarms.remove(0);
     assert_eq!((row.role, row.blocked), (None, true));
+}
+
+#[test]
+fn so_many_sessions_an_hour_are_counted_and_the_next_hour_is_another_one() {
+    let (mut world, _) = world(2);
+    let rare = SwarmPolicy {
+        sessions_per_hour: 2,
+        ..anybody()
+    };
+    lend(&mut world, 1, rare);
+    world.run_until(8_000);
+    let answers = |world: &mut World, id| {
+        world.input(0, Input::Ask(ask(id, &[1, 2, 3], 4, LAYERS)));
+        world
+            .run_until_over(0, RequestId(id), world.now + 20_000)
+            .is_some()
+    };
+    assert!(answers(&mut world, 1) && answers(&mut world, 2));
+    assert!(!answers(&mut world, 3), "a third within the hour");
+    world.run_until(world.now + 3_600_000);
+    assert!(answers(&mut world, 4));
+}
+
+#[test]
+fn the_budget_of_a_grant_is_used_up_by_what_is_computed() {
+    let (mut world, swarm) = world(3);
+    let members = SwarmPolicy {
+        who: Who::Members,
+        ..anybody()
+    };
+    lend(&mut world, 1, members);
+    world.run_until(8_000);
+    let mut terms = Terms::plain(Role::Worker);
+    terms.caveats.budget_tokens = Some(45);
+    let holder = Authority::Key(key(3).public_key());
+    act(&mut world, &swarm, Action::Grant { holder, terms });
+    accept(&mut world, &swarm, 2);
+    let answers = |world: &mut World, id| {
+        // Room for 3 + 8 positions and the guesses that may be made: 26.
+        world.input(2, Input::Ask(ask(id, &[1, 2, 3], 8, LAYERS)));
+        world
+            .run_until_over(2, RequestId(id), world.now + 20_000)
+            .is_some()
+    };
+    assert!(answers(&mut world, 1), "26 of 45");
+    assert!(answers(&mut world, 2), "26 of 35");
+    assert!(!answers(&mut world, 3), "26 of 25");
 }
 
 #[test]

@@ -74,11 +74,20 @@ fn probe() {
         if name == "offer" {
             eprintln!("len {}", bytes.len());
             let s = identity::Signed::<Offer>::from_bytes(&bytes).unwrap();
-            eprintln!("from_bytes {}", peak(|| identity::Signed::<Offer>::from_bytes(&bytes)));
+            eprintln!(
+                "from_bytes {}",
+                peak(|| identity::Signed::<Offer>::from_bytes(&bytes))
+            );
             eprintln!("verify {}", peak(|| s.verify()));
             let v = s.verify().unwrap();
             let c = v.credential.clone().unwrap();
-            eprintln!("cred {}", peak(|| c.verify(&v.peer.to_bytes().unwrap(), Timestamp::from_seconds(1_800_000_000))));
+            eprintln!(
+                "cred {}",
+                peak(|| c.verify(
+                    &v.peer.to_bytes().unwrap(),
+                    Timestamp::from_seconds(1_800_000_000)
+                ))
+            );
             eprintln!("peer {}", peak(|| v.peer.to_bytes()));
             let pay = minicbor::to_vec(&*v).unwrap();
             eprintln!("decode {}", peak(|| minicbor::decode::<Offer>(&pay).unwrap()));
