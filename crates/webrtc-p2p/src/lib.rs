@@ -19,6 +19,7 @@
 //! | [`liveness`] | when a silent peer is a vanished one | nothing |
 //! | [`address`] | reading and making `/webrtc` addresses | libp2p-core |
 //! | [`paths`] | which connections a peer has | libp2p-swarm |
+//! | [`refusals`] | how often which limit was reached | nothing |
 //! | `browser` | the `Transport` and the `Behaviour` | a browser's main thread |
 //!
 //! # Use
@@ -70,6 +71,7 @@ mod config;
 mod error;
 pub mod liveness;
 pub mod paths;
+pub mod refusals;
 pub mod signaling;
 pub mod stream;
 

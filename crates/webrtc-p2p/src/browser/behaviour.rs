@@ -23,6 +23,7 @@ use super::handler::{FromHandler, Handler, OpenStream};
 use super::shared::{DialRequest, Handle, Report};
 use super::upgrade::farewell;
 use crate::paths::{Path, Paths, keeps_own};
+use crate::refusals::Refusal;
 use crate::signaling::Role;
 use crate::{Config, Error, address};
 
@@ -231,16 +232,19 @@ impl Behaviour {
 
     fn on_inbound_stream(&mut self, peer: PeerId, stream: Stream) {
         if self.shared.lock().listener.is_none() {
+            Refusal::NotListening.happened();
             tracing::debug!(%peer, "upgrade refused: not listening on /webrtc");
             return;
         }
         if self.paths.direct_count(&peer) >= MAX_DIRECT_PER_PEER {
+            Refusal::HasConnections.happened();
             tracing::debug!(%peer, "upgrade refused: the peer has its connections");
             return;
         }
         if let Some(previous) = self.inbound.remove(&peer) {
             previous.abort(); // The peer tries anew; its older attempt is dead.
         } else if self.inbound.len() >= MAX_INBOUND_UPGRADES {
+            Refusal::TooManyUpgrades.happened();
             tracing::debug!(%peer, "upgrade refused: too many under way");
             return;
         }
@@ -275,6 +279,9 @@ impl Behaviour {
         let Outcome { peer, role, result } = outcome;
         let Some(result) = result else { return };
         let initiator = role == Role::Initiator;
+        if let Some(refusal) = result.as_ref().err().and_then(Refusal::of_upgrade) {
+            refusal.happened();
+        }
         let (connection, stream) = match (result, role) {
             (Ok(negotiated), _) => negotiated,
             (Err(error), Role::Initiator) => return self.outbound_failed(peer, error),

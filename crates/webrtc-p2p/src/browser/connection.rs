@@ -24,6 +24,7 @@ use web_sys::{
 use super::channel::Channel;
 use super::stream::Stream;
 use super::{js, watch};
+use crate::refusals::Refusal;
 use crate::{Config, Error, IceServer};
 
 /// The label of the channel that only makes the browser negotiate data channels at all.
@@ -187,8 +188,10 @@ impl Inner {
             let mut state = self.state.borrow_mut();
             state.refused += 1;
             let flooded = state.refused > MAX_REFUSED_STREAMS;
+            Refusal::TooManyStreams.happened();
             drop(state);
             if flooded {
+                Refusal::StreamFlood.happened();
                 self.fail(Error::Lost("the peer floods us with streams"));
             }
             return;
