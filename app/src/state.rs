@@ -25,7 +25,7 @@ impl Node {
     pub fn start(origin: String, query: &Query) -> Self {
         let handle = Handle::start(config(origin, query));
         let snapshot = RwSignal::new(from_snapshot(handle.snapshot()));
-        handle.on_change({
+        let listening = handle.on_change({
             let handle = handle.clone();
             move || {
                 let now = from_snapshot(handle.snapshot());
@@ -35,6 +35,7 @@ impl Node {
                 }
             }
         });
+        listening.forever();
         Self {
             snapshot,
             handle: StoredValue::new_local(handle),
@@ -167,6 +168,8 @@ fn config(origin: String, query: &Query) -> Config {
         Backend::Cpu => node_wasm::Backend::Cpu,
     };
     config.pace_ms = query.pace_ms;
+    // A line that cannot be read is none: a test sees at once that nothing is slower.
+    config.net = query.net.as_deref().and_then(|net| net.parse().ok());
     config.wire = query.wire.as_deref().and_then(|wire| match wire {
         "f32" => Some(node_wasm::Wire::F32),
         "f16" => Some(node_wasm::Wire::F16),

@@ -1,7 +1,7 @@
 //! From settings to a running node: ask the relay who it is, start the net, run the driver.
 //! It keeps trying while the relay is down; nothing else depends on its being up.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::channel::mpsc;
@@ -12,23 +12,30 @@ use libp2p::identity::Keypair;
 use node::Node;
 use protocol::{PeerId, SwarmId};
 
+use crate::blobs::{Fetcher, Holders};
 use crate::conditions;
 use crate::config::{Config, Storage};
 use crate::driver::{Driver, Happening};
 use crate::effects::Effects;
 use crate::error::Error;
-use crate::net::{BackOff, Event, Ice, Net};
+use crate::net::{BackOff, Event, Net, NetLine, Setup};
 use crate::relay_api::{self, SwarmAnswer};
 use crate::remembered;
 use crate::snapshot::Connection;
 use crate::view::View;
 use crate::worker::Worker;
 
+/// Questions of the worker that wait for the peers' answers; the worker is told that nobody has what
+/// comes beyond that.
+const MAX_QUESTIONS: usize = 64;
+
 /// Starts everything in the background.
 pub(crate) fn start(
     config: Config,
     view: Rc<RefCell<View>>,
     worker: Worker,
+    peers_allowed: Rc<Cell<bool>>,
+    line: Rc<RefCell<Option<NetLine>>>,
     channel: (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
 ) {
     wasm_bindgen_futures::spawn_local(async move {
@@ -37,7 +44,15 @@ pub(crate) fn start(
         let answer = first_answer(&config, &view).await;
         view.borrow_mut()
             .relay(answer.swarm.clone(), answer.models.clone());
-        match assemble(config, answer, Rc::clone(&view), worker, channel) {
+        match assemble(
+            config,
+            answer,
+            Rc::clone(&view),
+            worker,
+            peers_allowed,
+            &line,
+            channel,
+        ) {
             Ok(driver) => driver.run().await,
             Err(error) => view.borrow_mut().change(|snapshot| {
                 snapshot.connection = Connection::Offline;
@@ -105,6 +120,8 @@ fn assemble(
     answer: SwarmAnswer,
     view: Rc<RefCell<View>>,
     worker: Worker,
+    peers_allowed: Rc<Cell<bool>>,
+    line: &RefCell<Option<NetLine>>,
     (happenings, queue): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
 ) -> Result<Driver, Error> {
     // The tab's address in the mesh lives as long as the tab; who is behind it is the identity's word.
@@ -112,17 +129,18 @@ fn assemble(
     let me = session.public().to_peer_id().to_base58();
     let swarm = swarm_id(&answer.swarm.id)?;
     let topic = format!("/manyhands/offers/1/{}", answer.swarm.id);
-    let (mut net, events) = Net::spawn(
-        &session,
-        &Ice {
-            urls: answer.ice_urls,
-        },
-        answer.relays,
-        topic,
-    )?;
+    let setup = Setup {
+        ice_servers: answer.ice_servers,
+        impairment: config.net,
+    };
+    let (mut net, events) = Net::spawn(&session, &setup, answer.relays, topic)?;
+    *line.borrow_mut() = Some(net.line());
     crate::streams::accept(&mut net.streams, happenings.clone())?;
-    forward(events, happenings.clone());
-    conditions::watch(&happenings);
+    crate::blobs::serve(&mut net.streams, worker.clone(), Rc::clone(&view))?;
+    let holders = Rc::new(RefCell::new(Holders::default()));
+    fetch_from_peers(&net, &worker, Rc::clone(&holders), peers_allowed);
+    forward(events, happenings.clone(), holders);
+    conditions::watch(&happenings, net.line());
     view.borrow_mut()
         .change(|snapshot| snapshot.peer_id = Some(me.clone()));
 
@@ -161,10 +179,33 @@ fn session_key(session: &Keypair) -> Result<LocalKey, Error> {
     LocalKey::eddsa(&secret).map_err(|e| unusable(e.to_string()))
 }
 
+/// Lets the worker ask peers for chunks.
+fn fetch_from_peers(net: &Net, worker: &Worker, holders: Rc<RefCell<Holders>>, allowed: Rc<Cell<bool>>) {
+    let (questions, asked) = mpsc::channel(MAX_QUESTIONS);
+    let fetcher = Fetcher {
+        worker: worker.clone(),
+        streams: net.streams.clone(),
+        net: net.line(),
+        holders,
+        allowed,
+    };
+    wasm_bindgen_futures::spawn_local(fetcher.run(asked));
+    worker.on_peers(questions);
+}
+
 /// Hands the net's events to the driver, waiting where it is busy.
-fn forward(mut events: mpsc::Receiver<Event>, mut happenings: mpsc::Sender<Happening>) {
+fn forward(
+    mut events: mpsc::Receiver<Event>,
+    mut happenings: mpsc::Sender<Happening>,
+    holders: Rc<RefCell<Holders>>,
+) {
     wasm_bindgen_futures::spawn_local(async move {
         while let Some(event) = events.next().await {
+            if let Event::Gossip { from, bytes } = &event {
+                holders
+                    .borrow_mut()
+                    .hear(*from, bytes, js_sys::Date::now() as u64);
+            }
             if happenings.send(Happening::Net(event)).await.is_err() {
                 return;
             }

@@ -1,4 +1,4 @@
-//! What the device and the tab go through: hidden, shown, closed.
+//! What the device and the tab go through: hidden, shown, put to sleep, moved to another network, closed.
 //! It only reports; what follows is the node's business.
 
 use futures::channel::mpsc;
@@ -8,15 +8,20 @@ use wasm_bindgen::closure::Closure;
 
 use crate::command::Command;
 use crate::driver::Happening;
+use crate::net::NetLine;
 
 /// Reports for as long as the page lives.
-pub(crate) fn watch(happenings: &mpsc::Sender<Happening>) {
+pub(crate) fn watch(happenings: &mpsc::Sender<Happening>, net: NetLine) {
     let Some(window) = web_sys::window() else { return };
     let Some(document) = window.document() else { return };
 
     let mut events = happenings.clone();
     let watched = document.clone();
+    let mut line = net.clone();
     let on_visibility = Closure::<dyn FnMut()>::new(move || {
+        if !watched.hidden() {
+            line.wake(false);
+        }
         let command = Command::Conditions {
             background: watched.hidden(),
             power: Power::Unknown,
@@ -26,6 +31,17 @@ pub(crate) fn watch(happenings: &mpsc::Sender<Happening>) {
     let callback = on_visibility.as_ref().unchecked_ref();
     let _ = document.add_event_listener_with_callback("visibilitychange", callback);
     on_visibility.forget();
+
+    // A tab that was frozen, and a device that is on a network again, need not wait for time-outs.
+    for (target, name, network_changed) in [
+        (document.as_ref() as &web_sys::EventTarget, "resume", false),
+        (window.as_ref(), "online", true),
+    ] {
+        let mut line = net.clone();
+        let on_wake = Closure::<dyn FnMut()>::new(move || line.wake(network_changed));
+        let _ = target.add_event_listener_with_callback(name, on_wake.as_ref().unchecked_ref());
+        on_wake.forget();
+    }
 
     // Peers need not wait for a time-out when a tab is closed.
     let mut events = happenings.clone();

@@ -1,6 +1,8 @@
 //! How a node in a tab is started.
 //! Nothing here starts anything; consent is asked for elsewhere.
 
+pub use crate::net::Impairment;
+
 /// Settings of a tab's node.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -16,6 +18,8 @@ pub struct Config {
     pub speculate: bool,
     /// Keep a second peer for every stage up to date.
     pub shadow: bool,
+    /// A worse line to other browsers than there is: for tests and measurements.
+    pub net: Option<Impairment>,
 }
 
 impl Config {
@@ -29,6 +33,7 @@ impl Config {
             wire: None,
             speculate: true,
             shadow: false,
+            net: None,
         }
     }
 }

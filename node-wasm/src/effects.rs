@@ -207,7 +207,12 @@ fn computed(answer: Answer) -> Result<Computed, ComputeError> {
             })
         }
         Answer::Nothing => Ok(Computed::Opened),
-        Answer::Model(_) | Answer::Ids { .. } | Answer::Text(_) | Answer::Kept(_) => Err(ComputeError::Input),
+        Answer::Model(_)
+        | Answer::Ids { .. }
+        | Answer::Text(_)
+        | Answer::Kept(_)
+        | Answer::Holds(_)
+        | Answer::Bytes(_) => Err(ComputeError::Input),
     }
 }
 

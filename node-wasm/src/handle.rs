@@ -8,6 +8,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt as _, StreamExt as _};
 use node::io::{Ask, Lend, RequestId};
 use protocol::LayerRange;
+use registry::Registry;
 use registry::policy::SwarmPolicy;
 
 use crate::answer::{Scribe, Text};
@@ -18,10 +19,13 @@ use crate::config::{Backend, Config, Storage, Wire};
 use crate::driver::{Happening, MAX_HAPPENINGS};
 use crate::error::Error;
 use crate::keys::IdentityKey;
+use crate::locks;
 use crate::models::Models;
+use crate::net::NetLine;
+use crate::registries;
 use crate::shelf::Shelf;
-use crate::snapshot::{Lending, Snapshot};
-use crate::view::View;
+use crate::snapshot::{Connection, Lending, Snapshot};
+use crate::view::{Listening, View};
 use crate::worker::Worker;
 
 /// Text that the page has not taken yet.
@@ -44,6 +48,12 @@ struct Shared {
     shelf: Shelf,
     identity: RefCell<Option<IdentityKey>>,
     requests: Cell<u64>,
+    /// The person has agreed to work with others: peers may be asked for what they have.
+    peers_allowed: Rc<Cell<bool>>,
+    /// The line to the net, once there is one.
+    net: Rc<RefCell<Option<NetLine>>>,
+    /// Held while this tab lends whatever the swarm lacks: one tab of a browser does.
+    default_lend: RefCell<Option<locks::Held>>,
 }
 
 /// What to lend.
@@ -64,10 +74,14 @@ impl Handle {
         let worker = Worker::new(config.storage == Storage::Persistent);
         let models = Models::new(config.relay_origin.clone(), worker.clone());
         let shelf = Shelf::new(config.relay_origin.clone(), worker.clone(), Rc::clone(&view));
+        let peers_allowed = Rc::<Cell<bool>>::default();
+        let net = Rc::<RefCell<Option<NetLine>>>::default();
         bring_up::start(
             config.clone(),
             Rc::clone(&view),
             worker.clone(),
+            Rc::clone(&peers_allowed),
+            Rc::clone(&net),
             (happenings.clone(), queue),
         );
         let identity = RefCell::new(None);
@@ -80,6 +94,9 @@ impl Handle {
             shelf,
             identity,
             requests: Cell::new(0),
+            peers_allowed,
+            net,
+            default_lend: RefCell::new(None),
         };
         Handle {
             shared: Rc::new(shared),
@@ -91,9 +108,10 @@ impl Handle {
         self.shared.view.borrow().snapshot()
     }
 
-    /// Calls `listener` after each change of the snapshot.
-    pub fn on_change(&self, listener: impl Fn() + 'static) {
-        self.shared.view.borrow_mut().listen(Rc::new(listener));
+    /// Calls `listener` after each change of the snapshot, for as long as the guard is kept.
+    #[must_use = "the listener is forgotten with the guard"]
+    pub fn on_change(&self, listener: impl Fn() + 'static) -> Listening {
+        View::listen(&self.shared.view, Rc::new(listener))
     }
 
     /// The models that this browser keeps.
@@ -103,6 +121,14 @@ impl Handle {
 
     /// Lends layers; resolves when this tab serves them. The caller has asked the person first.
     pub async fn lend(&self, options: LendOptions) -> Result<(), Error> {
+        self.shared.peers_allowed.set(true);
+        if options.layers.is_none() && self.shared.default_lend.borrow().is_none() {
+            let held = locks::try_hold(locks::DEFAULT_LEND).await.ok_or_else(|| {
+                let message = "another tab of this browser lends already; name the layers to lend from two";
+                Error::new("not_allowed", message)
+            })?;
+            *self.shared.default_lend.borrow_mut() = Some(held);
+        }
         let model = self.model(options.model).await?;
         let facts = self.shared.models.open(&model).await?;
         let spec = self.shared.models.spec(&facts)?;
@@ -138,6 +164,7 @@ impl Handle {
 
     /// Stops lending: at once.
     pub async fn stop_lending(&self) {
+        self.shared.default_lend.borrow_mut().take();
         // An error means that the node is gone, and with it what was lent.
         let _ = self.tell(Command::StopLending).await;
     }
@@ -208,11 +235,41 @@ impl Handle {
         self.identity().await.map(|_| ())
     }
 
+    /// Leaves a swarm's registry in the DHT under this browser's identity, so that it is found
+    /// again by the key alone. What is left there is to be renewed within three days.
+    pub async fn publish_registry(&self, registry: &Registry) -> Result<(), Error> {
+        let mut net = self.net().await?;
+        let key = self.identity_key().await?;
+        registries::publish(&mut net, &key, registry).await
+    }
+
+    /// The registries of the swarms that this browser's identity belongs to, from the DHT.
+    pub async fn recover_registries(&self) -> Result<Vec<Registry>, Error> {
+        let mut net = self.net().await?;
+        let key = self.identity_key().await?;
+        registries::recover(&mut net, key.node_id()).await
+    }
+
     /// Ends the node: peers are told, the worker stops.
     pub async fn stop(&self) {
+        self.shared.default_lend.borrow_mut().take();
         // An error means that it has ended already.
         let _ = self.tell(Command::Stop).await;
         self.shared.worker.stop();
+    }
+
+    /// The line to the net, once a relay has answered.
+    async fn net(&self) -> Result<NetLine, Error> {
+        let online = |snapshot: &Snapshot| (snapshot.connection == Connection::Online).then_some(Ok(()));
+        self.until(online).await?;
+        let net = self.shared.net.borrow().clone();
+        net.ok_or_else(|| Error::new("aborted", "the node was stopped"))
+    }
+
+    async fn identity_key(&self) -> Result<IdentityKey, Error> {
+        self.identity().await?;
+        let key = self.shared.identity.borrow().clone();
+        key.ok_or_else(|| Error::new("not_allowed", "this browser has no identity yet"))
     }
 
     async fn ask(
@@ -221,6 +278,10 @@ impl Handle {
         request: ChatRequest,
         page: mpsc::Sender<ChatEvent>,
     ) -> Result<(), Error> {
+        // Strangers are asked for chunks only by somebody who asks them to compute anyway.
+        if matches!(request.mode, Mode::Swarm | Mode::Mine) {
+            self.shared.peers_allowed.set(true);
+        }
         let model = self.model(request.model).await?;
         let facts = self.shared.models.open(&model).await?;
         let prompt = match request.prompt {
@@ -289,7 +350,7 @@ impl Handle {
     /// Waits for the snapshot to say something.
     async fn until<T>(&self, look: impl Fn(&Snapshot) -> Option<Result<T, Error>>) -> Result<T, Error> {
         let (changed, mut changes) = mpsc::channel(1);
-        self.on_change(move || {
+        let _listening = self.on_change(move || {
             // A full channel means that a look is due already.
             let _ = changed.clone().try_send(());
         });

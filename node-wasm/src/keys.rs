@@ -1,7 +1,7 @@
 //! Who this browser is: a P-256 key pair made by WebCrypto, kept in IndexedDB.
 //! The private half never reaches this code: it is not extractable, and WebCrypto alone signs with it.
 
-use identity::{NodeId, PublicKey};
+use identity::{NodeId, PublicKey, Signature};
 use js_sys::{Array, Object, Reflect, Uint8Array};
 use rexie::{ObjectStore, Rexie, TransactionMode};
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -9,6 +9,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{CryptoKey, SubtleCrypto};
 
 use crate::error::{Error, thrown};
+use crate::locks;
 
 const DATABASE: &str = "manyhands-keys";
 const STORE: &str = "keys";
@@ -19,6 +20,8 @@ const IDENTITY: &str = "identity";
 #[derive(Clone)]
 pub(crate) struct IdentityKey {
     public: PublicKey,
+    /// The browser's handle of the private half: good for signing, not for reading.
+    private: CryptoKey,
 }
 
 impl IdentityKey {
@@ -55,8 +58,13 @@ impl IdentityKey {
         Ok((IdentityKey::from_pair(&pair).await?, pair))
     }
 
-    /// A fresh key pair, kept in IndexedDB.
+    /// A fresh key pair, kept in IndexedDB; the one that is kept there already where another tab
+    /// was quicker.
     pub(crate) async fn create() -> Result<IdentityKey, Error> {
+        let _one_tab_at_a_time = locks::hold(locks::IDENTITY).await;
+        if let Some(kept) = IdentityKey::load().await? {
+            return Ok(kept);
+        }
         let (key, pair) = IdentityKey::generate().await?;
         let store = open().await?;
         let transaction = store
@@ -74,6 +82,7 @@ impl IdentityKey {
 
     /// Forgets the identity that this browser keeps. It cannot be brought back without a backup.
     pub(crate) async fn forget() -> Result<(), Error> {
+        let _one_tab_at_a_time = locks::hold(locks::IDENTITY).await;
         let store = open().await?;
         let transaction = store
             .transaction(&[STORE], TransactionMode::ReadWrite)
@@ -88,18 +97,41 @@ impl IdentityKey {
         Ok(())
     }
 
+    /// Signs the bytes of a record that identity drafted.
+    pub(crate) async fn sign(&self, message: &[u8]) -> Result<Signature, Error> {
+        let algorithm = object(&[
+            ("name", "ECDSA".into()),
+            ("hash", object(&[("name", "SHA-256".into())])?.into()),
+        ])?;
+        let promise = subtle()?
+            .sign_with_object_and_u8_array(&algorithm, &self.private, message)
+            .map_err(|e| crypto("sign", &e))?;
+        let signed = JsFuture::from(promise).await.map_err(|e| crypto("sign", &e))?;
+        Signature::es256(&Uint8Array::new(&signed).to_vec())
+            .map_err(|e| Error::internal(format!("the browser signed something odd: {e}")))
+    }
+
+    /// The public half.
+    pub(crate) fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
     /// Who this is.
     pub(crate) fn node_id(&self) -> NodeId {
         self.public.node_id()
     }
 
     async fn from_pair(pair: &JsValue) -> Result<IdentityKey, Error> {
-        let public: CryptoKey = Reflect::get(pair, &"publicKey".into())
-            .ok()
-            .and_then(|key| key.dyn_into().ok())
-            .ok_or_else(|| {
-                Error::internal("the kept identity has no public key; reset it on the keys page")
-            })?;
+        let half = |name: &str| {
+            let key = Reflect::get(pair, &name.into()).ok();
+            key.and_then(|key| key.dyn_into::<CryptoKey>().ok())
+                .ok_or_else(|| {
+                    Error::internal(format!(
+                        "the kept identity has no {name}; reset it on the keys page"
+                    ))
+                })
+        };
+        let (public, private) = (half("publicKey")?, half("privateKey")?);
         let promise = subtle()?
             .export_key("raw", &public)
             .map_err(|e| crypto("read the public key", &e))?;
@@ -108,7 +140,7 @@ impl IdentityKey {
             .map_err(|e| crypto("read the public key", &e))?;
         let public = PublicKey::new(identity::Alg::Es256, &Uint8Array::new(&raw).to_vec())
             .map_err(|e| Error::internal(format!("the kept public key is broken: {e}")))?;
-        Ok(IdentityKey { public })
+        Ok(IdentityKey { public, private })
     }
 }
 

@@ -4,6 +4,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod answer;
+mod blobs;
 mod bring_up;
 mod catalogue;
 mod chat;
@@ -15,9 +16,11 @@ mod effects;
 mod error;
 mod handle;
 mod keys;
+mod locks;
 mod models;
 mod net;
 mod receipts;
+mod registries;
 mod relay_api;
 mod remembered;
 mod shelf;
@@ -28,9 +31,10 @@ mod worker;
 
 pub use catalogue::catalogue;
 pub use chat::{ChatEvent, ChatRequest, ChatStream, FinishReason, HopInfo, Message, Mode, RouteInfo};
-pub use config::{Backend, Config, Storage, Wire};
+pub use config::{Backend, Config, Impairment, Storage, Wire};
 pub use error::Error;
 pub use handle::{Handle, LendOptions};
 pub use jobs::{ImportAbout, Kept, KeptModel, Sampling};
 pub use shelf::{Progress, Shelf};
 pub use snapshot::{Connection, Gave, LendState, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};
+pub use view::Listening;

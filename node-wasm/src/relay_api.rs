@@ -12,14 +12,18 @@ use crate::snapshot::{ModelInfo, SwarmInfo};
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// Models of one relay that the page lists.
 const MAX_MODELS: usize = 256;
+/// Other relays of the network that a tab remembers.
+const MAX_OTHERS: usize = 7;
+/// Browsers warn of more, and each makes finding a path slower.
+const MAX_ICE_SERVERS: usize = 4;
 
 /// The relay's default swarm.
 #[derive(Clone, Debug)]
 pub(crate) struct SwarmAnswer {
     pub(crate) swarm: SwarmInfo,
-    /// Addresses of the relay that a browser can dial, best first.
+    /// Addresses that a browser can dial, best first: the relay's own, then those of others of its network.
     pub(crate) relays: Vec<Multiaddr>,
-    pub(crate) ice_urls: Vec<String>,
+    pub(crate) ice_servers: Vec<webrtc_p2p::IceServer>,
     pub(crate) models: Vec<ModelInfo>,
 }
 
@@ -27,6 +31,8 @@ pub(crate) struct SwarmAnswer {
 struct Answer {
     swarm: SwarmInfo,
     relay: Relay,
+    #[serde(default)]
+    relays: Vec<Relay>,
     #[serde(default)]
     ice_servers: Vec<IceServer>,
     models: Vec<ModelInfo>,
@@ -41,6 +47,8 @@ struct Relay {
 #[derive(Deserialize)]
 struct IceServer {
     urls: Vec<String>,
+    username: Option<String>,
+    credential: Option<String>,
 }
 
 /// Reads `/api/v1/swarm`: the answer, and its bytes as they came.
@@ -74,29 +82,41 @@ impl SwarmAnswer {
     pub(crate) fn read(origin: &str, bytes: &[u8]) -> Result<SwarmAnswer, Error> {
         let answer: Answer = serde_json::from_slice(bytes)
             .map_err(|e| Error::relay(format!("the relay at {origin} answers something else: {e}")))?;
-        let relays = dialable(&answer.relay);
+        let mut relays = dialable(&answer.relay, origin);
         if relays.is_empty() {
             return Err(Error::relay(format!(
                 "the relay at {origin} names no address that a browser can dial"
             )));
         }
+        let me = &answer.relay.peer_id;
+        let others = answer.relays.iter().filter(|other| other.peer_id != *me);
+        relays.extend(others.take(MAX_OTHERS).flat_map(|other| dialable(other, origin)));
+        let ice_servers = answer.ice_servers.into_iter().take(MAX_ICE_SERVERS);
         Ok(SwarmAnswer {
             swarm: answer.swarm,
             relays,
-            ice_urls: answer.ice_servers.into_iter().flat_map(|s| s.urls).collect(),
+            ice_servers: ice_servers
+                .map(|server| webrtc_p2p::IceServer {
+                    urls: server.urls,
+                    username: server.username,
+                    credential: server.credential,
+                })
+                .collect(),
             models: answer.models.into_iter().take(MAX_MODELS).collect(),
         })
     }
 }
 
 /// The addresses that a browser can dial: WebSocket first, since it shares the page's port and
-/// certificate, then `/webrtc-direct` and WebTransport.
-fn dialable(relay: &Relay) -> Vec<Multiaddr> {
+/// certificate, then `/webrtc-direct` and WebTransport. Of several WebSockets the one under the
+/// page's own host comes first: it is the one that is known to lead here.
+fn dialable(relay: &Relay, origin: &str) -> Vec<Multiaddr> {
+    let host = Host::of(origin);
     let mut ranked: Vec<(u8, Multiaddr)> = relay
         .multiaddrs
         .iter()
         .filter_map(|text| with_peer(text, &relay.peer_id))
-        .filter_map(|address| Some((rank(&address)?, address)))
+        .filter_map(|address| Some((rank(&address, &host)?, address)))
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, address)| address).collect()
@@ -111,12 +131,56 @@ fn with_peer(text: &str, peer: &str) -> Option<Multiaddr> {
     text.parse().ok()
 }
 
-fn rank(address: &Multiaddr) -> Option<u8> {
+/// Where the page came from.
+struct Host {
+    name: String,
+    port: Option<u16>,
+    secure: bool,
+}
+
+impl Host {
+    fn of(origin: &str) -> Host {
+        let url = web_sys::Url::new(origin).ok();
+        let text = |get: fn(&web_sys::Url) -> String| url.as_ref().map(get).unwrap_or_default();
+        let secure = text(web_sys::Url::protocol) == "https:";
+        Host {
+            // `localhost` is where a relay on this machine says `127.0.0.1`.
+            name: match text(web_sys::Url::hostname).as_str() {
+                "localhost" => "127.0.0.1".to_owned(),
+                name => name.trim_matches(['[', ']']).to_owned(),
+            },
+            port: text(web_sys::Url::port)
+                .parse()
+                .ok()
+                .or(Some(if secure { 443 } else { 80 })),
+            secure,
+        }
+    }
+}
+
+fn rank(address: &Multiaddr, host: &Host) -> Option<u8> {
     use libp2p::multiaddr::Protocol;
+    let mut here = (false, false);
+    let mut tls = false;
+    for protocol in address {
+        match protocol {
+            Protocol::Ip4(ip) => here.0 = ip.to_string() == host.name,
+            Protocol::Ip6(ip) => here.0 = ip.to_string() == host.name,
+            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => here.0 = *name == host.name,
+            Protocol::Tcp(port) => here.1 = Some(port) == host.port,
+            Protocol::Tls | Protocol::Wss(_) => tls = true,
+            _ => {}
+        }
+    }
     address.iter().find_map(|protocol| match protocol {
-        Protocol::Ws(_) | Protocol::Wss(_) => Some(0),
-        Protocol::WebRTCDirect => Some(1),
-        Protocol::WebTransport => Some(2),
+        // A page over https may not open `ws:`, and one over http need not trust a certificate.
+        Protocol::Ws(_) | Protocol::Wss(_) => Some(match (here == (true, true), tls == host.secure) {
+            (true, true) => 0,
+            (_, true) => 1,
+            _ => 2,
+        }),
+        Protocol::WebRTCDirect => Some(3),
+        Protocol::WebTransport => Some(4),
         _ => None,
     })
 }

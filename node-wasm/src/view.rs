@@ -1,8 +1,9 @@
 //! The snapshot as it is kept for the page: merged from the node, the net and the worker.
 //! It tells listeners that something changed; it changes nothing itself.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use node::io::{Input, Now};
 use node::{LendState as NodeLend, Node};
@@ -19,7 +20,8 @@ const REFRESH_EVERY_MS: u64 = 50;
 #[derive(Default)]
 pub(crate) struct View {
     snapshot: Snapshot,
-    listeners: Vec<Rc<dyn Fn()>>,
+    listeners: Vec<(u64, Rc<dyn Fn()>)>,
+    last_listener: u64,
     relay_models: Vec<ModelInfo>,
     kept_models: Vec<ModelInfo>,
     last_refresh: Option<Now>,
@@ -31,9 +33,21 @@ impl View {
         self.snapshot.clone()
     }
 
-    /// Calls `listener` after each change.
-    pub(crate) fn listen(&mut self, listener: Rc<dyn Fn()>) {
-        self.listeners.push(listener);
+    /// Whether this tab lends layers that are loaded.
+    pub(crate) fn lends(&self) -> bool {
+        matches!(self.snapshot.lend.state, Lending::Ready | Lending::Working)
+    }
+
+    /// Calls `listener` after each change, until the guard is dropped.
+    pub(crate) fn listen(view: &Rc<RefCell<View>>, listener: Rc<dyn Fn()>) -> Listening {
+        let mut this = view.borrow_mut();
+        this.last_listener += 1;
+        let number = this.last_listener;
+        this.listeners.push((number, listener));
+        Listening {
+            view: Rc::downgrade(view),
+            number,
+        }
     }
 
     /// Changes what the page sees by hand: for what the node does not know.
@@ -142,10 +156,39 @@ impl View {
 
     fn tell(&mut self) {
         // Told after this turn: a listener may ask for the snapshot, which is borrowed just now.
-        for listener in &self.listeners {
+        for (_, listener) in &self.listeners {
             let listener = Rc::clone(listener);
             wasm_bindgen_futures::spawn_local(async move { listener() });
         }
+    }
+}
+
+/// Somebody listens for as long as this lives.
+pub struct Listening {
+    view: Weak<RefCell<View>>,
+    number: u64,
+}
+
+impl Listening {
+    /// Listens for as long as the node lives.
+    pub fn forever(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let Some(view) = self.view.upgrade() else { return };
+        // A listener may own what is dropped with it: that must find the view free.
+        let gone = {
+            let mut view = view.borrow_mut();
+            let at = view
+                .listeners
+                .iter()
+                .position(|(number, _)| *number == self.number);
+            at.map(|at| view.listeners.swap_remove(at))
+        };
+        drop(gone);
     }
 }
 

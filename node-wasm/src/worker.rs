@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use futures::channel::oneshot;
+use futures::channel::{mpsc, oneshot};
 use jobs::{Answer, Ask, Request, Told, Update};
 use serde::Serialize as _;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{ErrorEvent, MessageEvent, WorkerOptions, WorkerType};
 
+use crate::blobs::Wanted;
 use crate::error::{Error, thrown};
 
 /// Where the build puts the worker.
@@ -30,6 +31,8 @@ struct Shared {
     /// Whether models may be kept beyond this tab.
     persistent: bool,
     waiting: HashMap<u64, Waiting>,
+    /// Where questions for peers go, once there is a net.
+    peers: Option<mpsc::Sender<Wanted>>,
 }
 
 struct Running {
@@ -84,6 +87,16 @@ impl Worker {
                 .await
                 .unwrap_or_else(|_| Err(Error::new("aborted", "the compute worker was stopped")))
         }
+    }
+
+    /// Hands the worker's questions for peers to whoever asks them. Until then nobody is asked.
+    pub(crate) fn on_peers(&self, questions: mpsc::Sender<Wanted>) {
+        self.shared.borrow_mut().peers = Some(questions);
+    }
+
+    /// Whether the worker was started: nothing is held where it was not.
+    pub(crate) fn is_running(&self) -> bool {
+        self.shared.borrow().running.is_some()
     }
 
     /// Ends the worker at once: whatever it computed stops here.
@@ -210,11 +223,44 @@ fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
             }
             return;
         }
+        Update::AskPeers {
+            question,
+            model,
+            sought,
+        } => {
+            let wanted = Wanted {
+                question,
+                model,
+                sought,
+            };
+            return ask_peers(shared, wanted);
+        }
         Update::Done(answer) => Ok(answer),
         Update::Failed(failure) => Err(Error::from_code(&failure.code, failure.message)),
     };
     let waiting = shared.borrow_mut().waiting.remove(&told.id);
     if let Some(waiting) = waiting {
         let _ = waiting.answer.send(end);
+    }
+}
+
+/// Where nobody can ask peers, the worker is told at once that they have nothing.
+fn ask_peers(shared: &Rc<RefCell<Shared>>, wanted: Wanted) {
+    let question = wanted.question;
+    let asked = match &mut shared.borrow_mut().peers {
+        Some(peers) => peers.try_send(wanted).is_ok(),
+        None => false,
+    };
+    if !asked {
+        let worker = Worker {
+            shared: Rc::clone(shared),
+        };
+        let answer = worker.ask(Ask::FromPeers {
+            question,
+            bytes: None,
+        });
+        wasm_bindgen_futures::spawn_local(async move {
+            let _ = answer.await;
+        });
     }
 }

@@ -9,7 +9,7 @@ export class ChatPage {
     this.page = page;
   }
 
-  /** Opens the chat so that it decodes greedily with the given model. */
+  /** Opens the chat so that it decodes greedily with the given model; `more` are further query parameters. */
   async open(model: string, mode: 'local' | 'swarm', tokens: number, more: Record<string, string> = {}): Promise<void> {
     const query = new URLSearchParams({
       model, mode, temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory', ...more,

@@ -86,6 +86,9 @@ pub struct Settings {
     )]
     #[serde(default)]
     pub ice_server: Vec<String>,
+    /// File with the secret that the TURN servers among them share with us (coturn: static-auth-secret)
+    #[arg(long, env = "MANYHANDS_RELAY_TURN_SECRET_FILE", value_name = "FILE")]
+    pub turn_secret_file: Option<PathBuf>,
     /// Other relays of the same network, as multiaddrs that end in /p2p/ID
     #[arg(
         long,
@@ -169,6 +172,7 @@ pub struct Config {
     pub app: Option<PathBuf>,
     pub swarm_name: String,
     pub ice_servers: Vec<String>,
+    pub turn_secret_file: Option<PathBuf>,
     pub relays: Vec<Multiaddr>,
     pub limits: Limits,
     pub log: LogForm,
@@ -186,7 +190,7 @@ pub enum ConfigError {
     Limit(#[from] UnknownLimit),
     #[error("public-url: {0}")]
     PublicUrl(#[from] NotAPublicUrl),
-    #[error("{0} is needed with --tls {1}")]
+    #[error("{0} is needed with {1}")]
     Missing(&'static str, &'static str),
     #[error("the name of a swarm has 1 to {MAX_NAME_BYTES} bytes of printable text")]
     SwarmName,
@@ -256,6 +260,7 @@ impl Settings {
             app: self.app.or(weaker.app),
             swarm_name: self.swarm_name.or(weaker.swarm_name),
             ice_server: pick(self.ice_server, weaker.ice_server),
+            turn_secret_file: self.turn_secret_file.or(weaker.turn_secret_file),
             relay: pick(self.relay, weaker.relay),
             limits: self.limits.or(weaker.limits),
             limit_args: pick(self.limit_args, weaker.limit_args),
@@ -287,14 +292,14 @@ impl Settings {
         let tls = self.tls.unwrap_or(TlsMode::Off);
         if tls == TlsMode::Files {
             if self.tls_cert.is_none() {
-                return Err(ConfigError::Missing("--tls-cert", "files"));
+                return Err(ConfigError::Missing("--tls-cert", "--tls files"));
             }
             if self.tls_key.is_none() {
-                return Err(ConfigError::Missing("--tls-key", "files"));
+                return Err(ConfigError::Missing("--tls-key", "--tls files"));
             }
         }
         if tls == TlsMode::Acme && self.public_url.is_none() {
-            return Err(ConfigError::Missing("--public-url", "acme"));
+            return Err(ConfigError::Missing("--public-url", "--tls acme"));
         }
         let swarm_name = self.swarm_name.unwrap_or_else(|| "manyhands".to_owned());
         if swarm_name.is_empty()
@@ -305,6 +310,13 @@ impl Settings {
         }
         if let Some(url) = self.ice_server.iter().find(|url| !is_ice_url(url)) {
             return Err(ConfigError::IceServer(url.clone()));
+        }
+        // Browsers refuse every connection where a TURN server comes without a credential.
+        if self.ice_server.iter().any(|url| is_turn_url(url)) && self.turn_secret_file.is_none() {
+            return Err(ConfigError::Missing(
+                "--turn-secret-file",
+                "turn: among --ice-server",
+            ));
         }
         let ends_in_peer = |addr: &&Multiaddr| matches!(addr.iter().last(), Some(Protocol::P2p(_)));
         if let Some(addr) = self.relay.iter().find(|addr| !ends_in_peer(addr)) {
@@ -335,6 +347,7 @@ impl Settings {
             app: self.app,
             swarm_name,
             ice_servers: self.ice_server,
+            turn_secret_file: self.turn_secret_file,
             relays: self.relay,
             limits,
             log: self.log.unwrap_or(LogForm::Text),
@@ -364,6 +377,7 @@ impl Config {
             app: self.app.clone(),
             swarm_name: Some(self.swarm_name.clone()),
             ice_server: self.ice_servers.clone(),
+            turn_secret_file: self.turn_secret_file.clone(),
             relay: self.relays.clone(),
             limits: None,
             limit_args: Vec::new(),
@@ -397,6 +411,11 @@ fn is_ice_url(url: &str) -> bool {
         .map(|(scheme, rest)| (scheme, !rest.is_empty()));
     matches!(scheme, Some(("stun" | "stuns" | "turn" | "turns", true)))
         && url.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Whether an ICE server carries traffic, and so wants to know for whom.
+pub(crate) fn is_turn_url(url: &str) -> bool {
+    matches!(url.split_once(':'), Some(("turn" | "turns", _)))
 }
 
 fn one_line(message: &str) -> String {
@@ -447,6 +466,11 @@ mod tests {
         check("data = \"/x\"\n[limit]\nmax_nothing = 1", "max_nothing");
         check("data = \"/x\"\ntls = \"files\"", "--tls-cert");
         check("data = \"/x\"\nice_server = [\"http://x\"]", "http://x");
+        check(
+            "data = \"/x\"\nice_server = [\"turn:t:3478\"]",
+            "--turn-secret-file",
+        );
+        check("data = \"/x\"\nrelay = [\"/ip4/127.0.0.1/tcp/1\"]", "/p2p/ID");
         check("data = \"/x\"\npublic_url = \"relay.example\"", "relay.example");
     }
 

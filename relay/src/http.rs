@@ -36,6 +36,7 @@ use crate::{
     shared::Shared,
     store::Store,
     swarm_state::SwarmState,
+    turn::TurnSecret,
 };
 
 /// Largest WebSocket message that we take. Noise frames are below 64 KiB; js-libp2p gathers
@@ -60,6 +61,8 @@ pub struct AppState {
     pub swarm: SwarmState,
     pub peer_id: PeerId,
     pub ice_servers: Vec<String>,
+    pub turn: Option<TurnSecret>,
+    pub turn_credential_s: u64,
     pub app: AppFiles,
     pub door: WsDoor,
     pub headers: SecurityHeaders,

@@ -22,4 +22,5 @@ pub mod store;
 pub mod stun;
 pub mod swarm_state;
 pub mod tls;
+pub mod turn;
 pub mod webrtc_cert;

@@ -99,6 +99,8 @@ limits! {
     max_records_per_owner: 256, 65536;
     /// Bytes of all entries together.
     max_record_bytes: 67108864, 268435456;
+    /// How long a credential for the operator's TURN server is good for.
+    turn_credential_s: 21600, 86400;
     /// HTTP connections open at once; a WebSocket counts as a libp2p connection from its upgrade on.
     max_http_connections: 8192, 65536;
     /// Time that a client has for sending the head of a request (slow-loris).

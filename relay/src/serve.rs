@@ -4,6 +4,7 @@
 use std::{
     io::Write,
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -35,6 +36,7 @@ use crate::{
     stun,
     swarm_state::{SwarmState, SwarmStateError},
     tls::{self, TlsError},
+    turn::TurnSecret,
     webrtc_cert::{self, CertificateError},
 };
 
@@ -68,6 +70,8 @@ pub enum ServeError {
     Net(#[from] NetError),
     #[error(transparent)]
     Driver(#[from] DriverError),
+    #[error("turn secret {path}: {source}")]
+    TurnSecret { path: PathBuf, source: std::io::Error },
     #[error("cannot wait for signals: {0}")]
     Signal(std::io::Error),
 }
@@ -140,6 +144,16 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         ))
         .await?;
 
+    let turn = config
+        .turn_secret_file
+        .as_deref()
+        .map(|path| {
+            TurnSecret::read(path).map_err(|source| ServeError::TurnSecret {
+                path: path.to_owned(),
+                source,
+            })
+        })
+        .transpose()?;
     let stun_url = sockets.stun_url(&url);
     let mut ice_servers = config.ice_servers.clone();
     ice_servers.extend(stun_url.clone());
@@ -154,6 +168,8 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         swarm: swarm_state,
         peer_id: key.public().to_peer_id(),
         ice_servers,
+        turn,
+        turn_credential_s: config.limits.turn_credential_s,
         app: AppFiles::find(config.app.as_deref()),
         door,
     });

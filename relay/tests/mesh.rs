@@ -407,6 +407,71 @@ async fn a_worker_at_one_relay_is_on_the_board_of_the_other() {
     }
 }
 
+/// A free port, and the peer id that a relay on `data` will have there.
+fn address_to_be(data: &std::path::Path) -> (u16, String) {
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .unwrap()
+        .port();
+    let shown = common::said(common::program(data).args(["key", "show"]));
+    let peer = shown.out.trim().to_owned();
+    (port, format!("/ip4/127.0.0.1/tcp/{port}/p2p/{peer}"))
+}
+
+/// Dials through a circuit and waits until it stands.
+async fn through(peer: &mut Peer, circuit: Multiaddr) {
+    peer.tell(move |swarm| swarm.dial(circuit).unwrap());
+    peer.first("a circuit", |event| match event {
+        SwarmEvent::ConnectionEstablished { endpoint, .. } if endpoint.is_relayed() => Some(()),
+        SwarmEvent::OutgoingConnectionError { error, .. } => panic!("{error}"),
+        _ => None,
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn relays_that_name_each_other_are_one_network_and_survive_each_other() {
+    let (data, other_data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (port, addr) = address_to_be(data.path());
+    let (other_port, other_addr) = address_to_be(other_data.path());
+    let start = |data: &std::path::Path, port: u16, other: &str| {
+        Relay::start(data, &["--p2p-port", &port.to_string(), "--relay", other])
+    };
+    let relay = start(data.path(), port, &other_addr);
+    let seed = "swarm.seed";
+    fs::copy(data.path().join(seed), other_data.path().join(seed)).unwrap();
+    let other = start(other_data.path(), other_port, &addr);
+    for (one, two) in [(&relay, &other), (&other, &relay)] {
+        one.until("each tells of the other", |one| {
+            one.json("/api/v1/swarm")["relays"][0]["multiaddrs"]
+                .as_array()
+                .is_some_and(|addrs| addrs.iter().any(|addr| addr == &two.ws()))
+        });
+        // A page of the one may connect to the other.
+        let page = common::http::get(one.http(), "/");
+        let origin = format!("ws://127.0.0.1:{}", two.http().port());
+        assert!(page.header("content-security-policy").contains(&origin));
+    }
+
+    // Somebody who knows the one alone reaches a worker that has its place at the other.
+    let (mut worker, mut guest) = (Peer::new(), Peer::new());
+    echo(&worker);
+    let circuit = worker.reserve(&ws(&other)).await;
+    guest.connect(&ws(&relay)).await;
+    through(&mut guest, circuit).await;
+    round_trip(&guest, &worker, 10 * 1024).await.unwrap();
+
+    // One is lost; the other goes on, and no longer tells of it.
+    drop(other);
+    relay.until("it is forgotten", |relay| {
+        relay.json("/api/v1/swarm")["relays"] == serde_json::json!([])
+    });
+    let circuit = worker.reserve(&ws(&relay)).await;
+    let mut late = Peer::new();
+    through(&mut late, circuit).await;
+    round_trip(&late, &worker, 10 * 1024).await.unwrap();
+}
+
 #[test]
 fn garbage_on_the_websocket_and_the_p2p_port_harms_nobody_else() {
     use std::io::{Read, Write};

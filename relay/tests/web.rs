@@ -495,3 +495,30 @@ fn the_claim_link_makes_one_owner() {
     let shown = said(program(data.path()).args(["swarm", "show"]));
     assert!(shown.out.contains(&owner), "{}", shown.out);
 }
+
+#[test]
+fn a_turn_server_is_told_with_a_credential_that_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let secret = data.path().join("turn.secret");
+    fs::write(&secret, "north\n").unwrap();
+    let url = "turn:turn.example:3478?transport=udp";
+    let relay = Relay::start(
+        data.path(),
+        &[
+            "--ice-server",
+            url,
+            "--turn-secret-file",
+            &secret.to_string_lossy(),
+        ],
+    );
+    let server = &relay.json("/api/v1/swarm")["ice_servers"][0];
+    assert_eq!(server["urls"][0], url);
+    let until = server["username"].as_str().unwrap().strip_suffix(":tab").unwrap();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    let left = until.parse::<u64>().unwrap() - now.as_secs();
+    assert!((21_590..=21_600).contains(&left), "{left} s");
+    assert_eq!(server["credential"].as_str().unwrap().len(), 28);
+    assert!(!relay.log().contains("north"));
+}

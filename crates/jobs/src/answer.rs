@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::Sought;
+
 /// What the worker says about request `id`: any number of updates, then one end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Told {
@@ -18,6 +20,12 @@ pub enum Update {
     Ready,
     /// Bytes of a stage so far.
     Loading { loaded_bytes: u64, total_bytes: u64 },
+    /// A question back: has any peer this? The page says `Ask::FromPeers`, soon and in any case.
+    AskPeers {
+        question: u64,
+        model: String,
+        sought: Sought,
+    },
     /// The end, as asked.
     Done(Answer),
     /// The end, otherwise.
@@ -45,6 +53,10 @@ pub enum Answer {
         output: StepOutput,
         compute_ms: f32,
     },
+    /// One for each chunk that was asked about.
+    Holds(Vec<bool>),
+    /// Nothing where it is not here.
+    Bytes(Option<ByteBuf>),
     Nothing,
 }
 

@@ -74,6 +74,26 @@ pub enum Ask {
         input: StepInput,
         want: StepWant,
     },
+    /// Which of these chunks are here, for a peer that asks; answered by `Answer::Holds`.
+    HoldsChunks { sha256: Vec<String> },
+    /// A chunk that is here, for a peer that asks; answered by `Answer::Bytes`.
+    ReadChunk { sha256: String },
+    /// The manifest of a model that is open here, for a peer that asks; answered by `Answer::Bytes`.
+    ReadManifest { model: String },
+    /// What peers had for `Update::AskPeers`; nothing where none had it.
+    FromPeers { question: u64, bytes: Option<ByteBuf> },
+}
+
+/// Something that the worker lacks and a peer may have. Chunks are named by their SHA-256 in
+/// lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sought {
+    Manifest,
+    /// `ahead`: what will be asked for next, so that one question to a peer serves for all.
+    Chunk {
+        sha256: String,
+        ahead: Vec<String>,
+    },
 }
 
 /// How a file ended.

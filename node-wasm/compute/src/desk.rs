@@ -11,8 +11,10 @@ use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepW
 
 use crate::failure::{failure, rejected};
 use crate::library::Book;
+use crate::peers::Peers;
 use crate::port::Reply;
 use crate::stock::Stock;
+use crate::store::unhex;
 
 /// The session of the measurement at load; the page counts its own from 0.
 const SELF_TEST_SESSION: u64 = u64::MAX;
@@ -27,12 +29,21 @@ pub(crate) struct Desk {
     caches: RefCell<HashMap<u64, StageKey>>,
     decoders: RefCell<HashMap<u64, Decoder>>,
     stock: Stock,
+    peers: Rc<Peers>,
 }
 
 impl Desk {
-    /// Whether a question waits for the network, so that others should not wait for it.
+    /// Whether a question waits for the network or the disk, so that others should not wait for it.
     pub(crate) fn takes_long(ask: &Ask) -> bool {
-        Stock::answers(ask) || matches!(ask, Ask::OpenModel { .. } | Ask::LoadStage { .. })
+        Stock::answers(ask)
+            || matches!(
+                ask,
+                Ask::OpenModel { .. }
+                    | Ask::LoadStage { .. }
+                    | Ask::ReadChunk { .. }
+                    | Ask::HoldsChunks { .. }
+                    | Ask::ReadManifest { .. }
+            )
     }
 
     /// Answers one question.
@@ -95,6 +106,29 @@ impl Desk {
                 input,
                 want,
             } => self.step(kv, first_position, &input, &want).await,
+            Ask::HoldsChunks { sha256 } => {
+                let held = self.stock.store().held().await;
+                let is_held = |text: &String| unhex(text).is_some_and(|hash| held.contains(&hash));
+                Ok(Answer::Holds(sha256.iter().map(is_held).collect()))
+            }
+            Ask::ReadChunk { sha256 } => {
+                let bytes = match unhex(&sha256) {
+                    Some(hash) => self.stock.store().get(&hash).await,
+                    None => None,
+                };
+                Ok(Answer::Bytes(bytes.map(Into::into)))
+            }
+            Ask::ReadManifest { model } => {
+                let manifest = match model.parse() {
+                    Ok(id) => self.stock.store().manifest(&id).await,
+                    Err(_) => None,
+                };
+                Ok(Answer::Bytes(manifest.map(|manifest| manifest.encode().into())))
+            }
+            Ask::FromPeers { question, bytes } => {
+                self.peers.hear(question, bytes.map(|bytes| bytes.into_vec()));
+                Ok(Answer::Nothing)
+            }
             // Everything else was for the stock.
             other => Err(failure("bad_request", format!("nobody answers {other:?}"))),
         }
@@ -104,7 +138,7 @@ impl Desk {
         if let Some(book) = self.books.borrow().get(model) {
             return Ok(Rc::clone(book));
         }
-        let book = Rc::new(Book::open(origin, model, &self.stock.store()).await?);
+        let book = Rc::new(Book::open(origin, model, &self.stock.store(), &self.peers).await?);
         self.books.borrow_mut().insert(model.to_owned(), Rc::clone(&book));
         Ok(book)
     }

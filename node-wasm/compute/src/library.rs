@@ -11,6 +11,7 @@ use gguf::{Header, ModelId, Stage, TensorInfo};
 use jobs::{ChatMessage, Failure, ModelFacts, Prompt};
 
 use crate::failure::{failure, rejected};
+use crate::peers::Peers;
 use crate::port::Reply;
 use crate::source::Source;
 use crate::store::ChunkStore;
@@ -25,11 +26,16 @@ pub(crate) struct Book {
 
 impl Book {
     /// Fetches and checks everything but the weights.
-    pub(crate) async fn open(origin: &str, model: &str, store: &Rc<ChunkStore>) -> Result<Book, Failure> {
+    pub(crate) async fn open(
+        origin: &str,
+        model: &str,
+        store: &Rc<ChunkStore>,
+        peers: &Rc<Peers>,
+    ) -> Result<Book, Failure> {
         let id: ModelId = model
             .parse()
             .map_err(|e| failure("bad_request", format!("{model} is no model id: {e}")))?;
-        Book::read(Source::open(origin, &id, store).await?).await
+        Book::read(Source::open(origin, &id, store, Some(peers)).await?).await
     }
 
     /// The same of a source that is open.

@@ -70,7 +70,8 @@ impl Reply {
     }
 }
 
-fn tell(id: u64, update: Update) {
+/// Says something about the request `id`, or on the worker's own account with 0.
+pub(crate) fn tell(id: u64, update: Update) {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
     let sent = Told { id, update }

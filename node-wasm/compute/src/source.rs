@@ -1,43 +1,57 @@
-//! The chunks of one model: from the store where they are kept, else from whoever serves them.
+//! The chunks of one model: from the store where they are kept, else from peers, else from whoever serves them.
 //! What the bytes mean is the engine's business.
 
 use std::rc::Rc;
 
 use futures::stream::{self, StreamExt as _};
 use gguf::{Manifest, ModelId};
-use jobs::Failure;
+use jobs::{Failure, Sought};
 
 use crate::failure::{failure, rejected};
 use crate::fetch::{self, Site};
-use crate::store::{ChunkStore, hashes};
+use crate::peers::Peers;
+use crate::store::{ChunkStore, hashes, hex};
 
 /// No honest manifest is longer: 32 bytes for each chunk of a file of 64 GiB, and some words.
 const MAX_MANIFEST_BYTES: u64 = 8 << 20;
 /// Chunks on their way at once: enough to hide the way there, few enough to stay small.
 const IN_FLIGHT: usize = 4;
+/// Chunks that a question to a peer names beyond the one that is needed now: what one message holds.
+const MAX_AHEAD: usize = 500;
 
 /// Where a model's chunks come from. Clones share the store.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     manifest: Rc<Manifest>,
     store: Rc<ChunkStore>,
+    /// The way to peers; none where only what is kept is wanted.
+    peers: Option<Rc<Peers>>,
     /// Places that have the file, best first.
     urls: Vec<(String, Site)>,
 }
 
 impl Source {
-    /// Finds the manifest of `model`, here or at the relay, and checks that it is the one that was named.
+    /// Finds the manifest of `model`, here, at the relay or with a peer, and checks that it is the one that was
+    /// named.
     pub(crate) async fn open(
         origin: &str,
         model: &ModelId,
         store: &Rc<ChunkStore>,
+        peers: Option<&Rc<Peers>>,
     ) -> Result<Source, Failure> {
         let url = format!("{origin}/models/{model}");
         let manifest = match store.manifest(model).await {
             Some(manifest) => manifest,
             None => {
                 let address = format!("{url}/manifest");
-                let bytes = fetch::whole(&address, None, MAX_MANIFEST_BYTES, Site::Relay).await?;
+                let bytes = match fetch::whole(&address, None, MAX_MANIFEST_BYTES, Site::Relay).await {
+                    Ok(bytes) => bytes,
+                    Err(failure) => {
+                        let peers = peers.ok_or(failure.clone())?;
+                        let theirs = peers.ask(&model.to_string(), Sought::Manifest).await;
+                        theirs.ok_or(failure)?
+                    }
+                };
                 let manifest = Manifest::decode_for(&bytes, model)
                     .map_err(|e| rejected(format!("the manifest of {model}: {e}")))?;
                 // Without room the model is used all the same, and fetched again next time.
@@ -55,6 +69,7 @@ impl Source {
         Ok(Source {
             manifest: Rc::new(manifest),
             store: Rc::clone(store),
+            peers: peers.cloned(),
             urls,
         })
     }
@@ -64,6 +79,7 @@ impl Source {
         Source {
             manifest: Rc::new(manifest),
             store: Rc::clone(store),
+            peers: None,
             urls: Vec::new(),
         }
     }
@@ -73,28 +89,76 @@ impl Source {
         &self.manifest
     }
 
-    /// One chunk, checked. What had to be fetched is kept where there is room.
+    /// One chunk, checked; peers are asked where nobody else has it: they need not know which models this tab
+    /// looks into. What had to be fetched is kept where there is room.
     pub(crate) async fn chunk(&self, index: u32) -> Result<Vec<u8>, Failure> {
-        let (hash, bytes) = match self.find(index).await? {
-            Found::Kept(bytes) => return Ok(bytes),
-            Found::Fetched(hash, bytes) => (hash, bytes),
+        let found = match self.find(index).await {
+            Ok(found) => found,
+            Err(failure) => self.find_with_peers(index, &[]).await.ok_or(failure)?,
         };
-        if self.store.is_persistent() {
-            let _ = self.store.put(&hash, &bytes).await;
-        }
-        Ok(bytes)
+        self.take(found).await
     }
 
-    /// Several chunks in order, some of them on their way at once.
+    /// The same of a chunk that is computed with: peers who do so too are asked first. `ahead` are the chunks that
+    /// will be needed next.
+    async fn chunk_of_peers(&self, index: u32, ahead: &[u32]) -> Result<Vec<u8>, Failure> {
+        let hash = self.manifest.chunk_sha256(index);
+        if let Some(hash) = hash
+            && let Some(bytes) = self.store.get(&hash).await
+        {
+            return Ok(bytes);
+        }
+        let found = match self.find_with_peers(index, ahead).await {
+            Some(found) => found,
+            None => self.find(index).await?,
+        };
+        self.take(found).await
+    }
+
+    async fn take(&self, found: Found) -> Result<Vec<u8>, Failure> {
+        match found {
+            Found::Kept(bytes) => Ok(bytes),
+            Found::Fetched(hash, bytes) => {
+                // Without room it is fetched again next time, and peers ask somebody else.
+                let _ = self.store.put(&hash, &bytes).await;
+                Ok(bytes)
+            }
+        }
+    }
+
+    /// What a peer that lends the model has; nothing where nobody has it or may be asked.
+    async fn find_with_peers(&self, index: u32, ahead: &[u32]) -> Option<Found> {
+        let hash = self.manifest.chunk_sha256(index)?;
+        let sought = Sought::Chunk {
+            sha256: hex(&hash),
+            ahead: ahead
+                .iter()
+                .filter_map(|index| self.manifest.chunk_sha256(*index))
+                .map(|hash| hex(&hash))
+                .collect(),
+        };
+        let model = self.manifest.id().to_string();
+        let bytes = self.peers.as_ref()?.ask(&model, sought).await?;
+        // The page compares hashes too; whoever computes with the bytes does not take its word.
+        self.manifest.check_chunk(index, &bytes).ok()?;
+        Some(Found::Fetched(hash, bytes))
+    }
+
+    /// Several chunks to compute with, in order, some of them on their way at once.
     pub(crate) fn chunks(
         &self,
         indexes: Vec<u32>,
     ) -> impl stream::Stream<Item = Result<(u32, Vec<u8>), Failure>> {
         let source = self.clone();
-        stream::iter(indexes)
-            .map(move |index| {
-                let source = source.clone();
-                async move { Ok((index, source.chunk(index).await?)) }
+        let all: Rc<[u32]> = indexes.as_slice().into();
+        stream::iter(indexes.into_iter().enumerate())
+            .map(move |(done, index)| {
+                let (source, all) = (source.clone(), Rc::clone(&all));
+                async move {
+                    let ahead = all.get(done + 1..).unwrap_or_default();
+                    let ahead = ahead.get(..MAX_AHEAD).unwrap_or(ahead);
+                    Ok((index, source.chunk_of_peers(index, ahead).await?))
+                }
             })
             .buffered(IN_FLIGHT)
     }

@@ -146,7 +146,7 @@ impl Stock {
 }
 
 async fn download(store: &Rc<ChunkStore>, origin: &str, model: &str, reply: &Reply) -> Result<(), Failure> {
-    let source = Source::open(origin, &id_of(model)?, store).await?;
+    let source = Source::open(origin, &id_of(model)?, store, None).await?;
     let total = source.manifest().file_bytes();
     let missing = source.missing(source.all()).await;
     let lacking: u64 = missing.iter().map(|index| source.chunk_bytes(*index)).sum();

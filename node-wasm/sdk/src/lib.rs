@@ -74,10 +74,11 @@ impl ManyhandsNode {
     #[wasm_bindgen(js_name = onState)]
     pub fn on_state(&self, listener: js_sys::Function) {
         let listener = Rc::new(listener);
-        self.handle.on_change(move || {
+        let listening = self.handle.on_change(move || {
             // What a listener throws is its page's business.
             let _ = listener.call0(&JsValue::NULL);
         });
+        listening.forever();
     }
 
     /// Ends the node.

@@ -14,6 +14,7 @@ use libp2p::{
     websocket_websys, webtransport_websys, yamux,
 };
 
+use super::shape::{Impairment, Shaped};
 use crate::error::Error;
 
 /// Our Kademlia: private, so that records under our own rules do not mix with others'.
@@ -35,10 +36,13 @@ pub(crate) struct Behaviour {
     pub(crate) streams: libp2p_stream::Behaviour,
 }
 
-/// Servers that tell a browser its public address; none is needed on one machine or one LAN.
+/// What a tab's net is made with.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ice {
-    pub(crate) urls: Vec<String>,
+pub(crate) struct Setup {
+    /// Servers that tell a browser its public address; none is needed on one machine or one LAN.
+    pub(crate) ice_servers: Vec<webrtc_p2p::IceServer>,
+    /// A worse line to other browsers than there is, for tests.
+    pub(crate) impairment: Option<Impairment>,
 }
 
 /// A swarm and the handle through which session streams are opened and accepted.
@@ -50,20 +54,14 @@ pub(crate) struct Parts {
 impl Parts {
     /// Puts the transports in the one order that works: `/webrtc` first, since the circuit
     /// transport would take `…/p2p-circuit/webrtc/…` for a plain circuit.
-    pub(crate) fn new(keypair: &Keypair, ice: &Ice) -> Result<Parts, Error> {
+    pub(crate) fn new(keypair: &Keypair, setup: &Setup) -> Result<Parts, Error> {
         let me = keypair.public().to_peer_id();
         let (circuit_transport, circuit) = relay::client::new(me);
-        let ice_servers = ice
-            .urls
-            .iter()
-            .cloned()
-            .map(webrtc_p2p::IceServer::from)
-            .collect();
         let (webrtc_transport, webrtc) = webrtc_p2p::new(webrtc_p2p::Config {
-            ice_servers,
+            ice_servers: setup.ice_servers.clone(),
             ..Default::default()
         });
-        let transport = transport(keypair, webrtc_transport, circuit_transport)?;
+        let transport = transport(keypair, webrtc_transport, circuit_transport, setup.impairment)?;
 
         let mut kad = kad::Behaviour::with_config(me, MemoryStore::new(me), kad::Config::new(KAD_PROTOCOL));
         // Without this the confirmed circuit address would turn a tab into a server of the DHT.
@@ -94,6 +92,7 @@ fn transport(
     keypair: &Keypair,
     webrtc: webrtc_p2p::Transport,
     circuit: relay::client::Transport,
+    impairment: Option<Impairment>,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Error> {
     let noise = noise::Config::new(keypair).map_err(|e| Error::internal(format!("noise: {e}")))?;
     let circuit = circuit
@@ -106,7 +105,10 @@ fn transport(
         .authenticate(noise)
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let webrtc = webrtc.map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let webrtc = webrtc.map(move |(peer, muxer), _| match impairment {
+        Some(impairment) => (peer, StreamMuxerBox::new(Shaped::new(muxer, impairment))),
+        None => (peer, StreamMuxerBox::new(muxer)),
+    });
     let direct = webrtc_websys::Transport::new(webrtc_websys::Config::new(keypair))
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let webtransport = webtransport_websys::Transport::new(webtransport_websys::Config::new(keypair))

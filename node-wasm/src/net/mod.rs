@@ -1,11 +1,16 @@
-//! The libp2p half of a tab: the relay, direct connections, gossip.
+//! The libp2p half of a tab: the relay, direct connections, gossip, the DHT.
 //! It decides nothing about work: it reports to the driver and does what it is told.
 
+mod anchors;
 mod behaviour;
+mod dht;
 mod link;
+mod port;
 mod reach;
+mod shape;
 mod task;
 
-pub(crate) use behaviour::Ice;
+pub(crate) use behaviour::Setup;
 pub(crate) use link::BackOff;
-pub(crate) use task::{Event, Net};
+pub(crate) use port::{Event, Net, NetLine};
+pub use shape::Impairment;

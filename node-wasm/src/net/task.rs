@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
 use libp2p::core::transport::ListenerId;
@@ -14,115 +14,74 @@ use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, ping};
 
-use super::behaviour::{Behaviour, BehaviourEvent, Ice, Parts};
+use super::anchors::Anchors;
+use super::behaviour::{Behaviour, BehaviourEvent, Parts, Setup};
+use super::dht::Dht;
 use super::link::BackOff;
+use super::port::{Command, Event};
 use super::reach::{Connections, Reach};
 use crate::error::Error;
 
 /// How long a peer may take to become directly reachable before we call it unreachable.
 const REACH_TIMEOUT_MS: u64 = 15_000;
+/// Circuits that are tried to reach one peer: it has as many relays.
+const MAX_CIRCUITS: usize = 4;
 /// How often pending attempts are looked at.
 const LOOK_EVERY_MS: u32 = 500;
-/// Commands and events in flight between the driver and the loop.
-const MAX_IN_FLIGHT: usize = 256;
+/// How long the relay may take to answer a try before the next one begins.
+const DIAL_PATIENCE_MS: u64 = 5_000;
+/// A loop that was not run this long was suspended: what was connected may be so no more.
+const SUSPENDED_MS: u64 = 90_000;
 
-/// What the driver tells the loop.
-#[derive(Debug)]
-enum Command {
-    /// Make a direct connection to a peer, through the relay's introduction.
-    Connect { peer: PeerId, addresses: Vec<Multiaddr> },
-    /// Send a signed offer to everybody in the swarm.
-    Publish(Vec<u8>),
+/// Starts the loop; answers the handle by which session streams are opened and accepted.
+pub(super) fn spawn(
+    keypair: &Keypair,
+    setup: &Setup,
+    relays: Vec<Multiaddr>,
+    topic: String,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::Sender<Event>,
+) -> Result<libp2p_stream::Control, Error> {
+    let Parts { swarm, streams } = Parts::new(keypair, setup)?;
+    let task = Task {
+        swarm,
+        events,
+        anchors: Anchors::new(relays),
+        topic: gossipsub::IdentTopic::new(topic),
+        connections: Connections::default(),
+        pending: HashMap::new(),
+        dht: Dht::default(),
+        back_off: BackOff::default(),
+        redial_at_ms: Some(0),
+        dial_until_ms: None,
+        looked_at_ms: now_ms(),
+        circuit: None,
+        online: false,
+    };
+    wasm_bindgen_futures::spawn_local(task.run(commands));
+    Ok(streams)
 }
 
-/// What the loop tells the driver.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// The relay holds a reservation for us: others can find us at this address.
-    RelayUp { address: Multiaddr },
-    /// The relay is gone; it is being dialled again.
-    RelayDown { reason: String },
-    /// A peer is directly reachable: streams may be opened.
-    Reached(PeerId),
-    /// The last direct connection to a peer is gone.
-    Lost(PeerId),
-    /// A peer could not be reached directly.
-    Unreachable { peer: PeerId, reason: String },
-    /// A measured round trip to a peer.
-    RoundTrip { peer: PeerId, ms: u32 },
-    /// A message on the swarm's topic, and its author, whose signature the gossip layer checked.
-    Gossip { from: PeerId, bytes: Vec<u8> },
-}
-
-/// The driver's end.
-pub(crate) struct Net {
-    commands: mpsc::Sender<Command>,
-    pub(crate) streams: libp2p_stream::Control,
-}
-
-impl Net {
-    /// Starts the loop. `relays` are the relay's addresses that a browser can dial, best first,
-    /// each ending in `/p2p/<relay>`.
-    pub(crate) fn spawn(
-        keypair: &Keypair,
-        ice: &Ice,
-        relays: Vec<Multiaddr>,
-        topic: String,
-    ) -> Result<(Net, mpsc::Receiver<Event>), Error> {
-        let Parts { swarm, streams } = Parts::new(keypair, ice)?;
-        let (commands, command_queue) = mpsc::channel(MAX_IN_FLIGHT);
-        let (events, event_queue) = mpsc::channel(MAX_IN_FLIGHT);
-        let topic = gossipsub::IdentTopic::new(topic);
-        let task = Task {
-            swarm,
-            events,
-            relays,
-            relay_index: 0,
-            topic,
-            connections: Connections::default(),
-            pending: HashMap::new(),
-            back_off: BackOff::default(),
-            redial_at_ms: Some(0),
-            circuit: None,
-            online: false,
-        };
-        wasm_bindgen_futures::spawn_local(task.run(command_queue));
-        Ok((Net { commands, streams }, event_queue))
-    }
-
-    /// Asks for a direct connection to a peer.
-    pub(crate) fn connect(&mut self, peer: &protocol::PeerId, addresses: &protocol::Addresses) {
-        let Ok(peer) = peer.as_str().parse() else { return };
-        let addresses = addresses
-            .iter()
-            .filter_map(|address| address.parse().ok())
-            .collect();
-        self.command(Command::Connect { peer, addresses });
-    }
-
-    /// Sends a signed offer to everybody in the swarm.
-    pub(crate) fn publish(&mut self, record: Vec<u8>) {
-        self.command(Command::Publish(record));
-    }
-
-    fn command(&mut self, command: Command) {
-        if let Err(error) = self.commands.try_send(command) {
-            tracing::warn!(%error, "the net is not listening");
-        }
-    }
+/// An attempt to reach a peer.
+struct Pending {
+    until_ms: u64,
+    waiting: Vec<oneshot::Sender<Result<(), String>>>,
 }
 
 struct Task {
     swarm: Swarm<Behaviour>,
     events: mpsc::Sender<Event>,
-    relays: Vec<Multiaddr>,
-    relay_index: usize,
+    anchors: Anchors,
     topic: gossipsub::IdentTopic,
     connections: Connections,
-    /// Peers that we were asked to reach, and until when we try (ms).
-    pending: HashMap<PeerId, u64>,
+    /// Peers that we were asked to reach.
+    pending: HashMap<PeerId, Pending>,
+    dht: Dht,
     back_off: BackOff,
     redial_at_ms: Option<u64>,
+    /// Until when the relay may answer the try that is under way.
+    dial_until_ms: Option<u64>,
+    looked_at_ms: u64,
     circuit: Option<ListenerId>,
     online: bool,
 }
@@ -152,6 +111,13 @@ impl Task {
     /// What time alone brings about: redialling the relay, giving up on a peer.
     async fn look_around(&mut self) {
         let now = now_ms();
+        if now.saturating_sub(std::mem::replace(&mut self.looked_at_ms, now)) > SUSPENDED_MS {
+            self.wake(true).await;
+        }
+        if self.dial_until_ms.is_some_and(|until| until <= now) {
+            self.anchors.failed();
+            self.relay_lost("the relay does not answer".to_owned()).await;
+        }
         if self.redial_at_ms.is_some_and(|at| at <= now) {
             self.redial_at_ms = None;
             self.dial_relay();
@@ -159,7 +125,7 @@ impl Task {
         let late: Vec<PeerId> = self
             .pending
             .iter()
-            .filter(|(_, until)| **until <= now)
+            .filter(|(_, pending)| pending.until_ms <= now)
             .map(|(peer, _)| *peer)
             .collect();
         for peer in late {
@@ -169,7 +135,18 @@ impl Task {
 
     async fn on_command(&mut self, command: Command) {
         match command {
-            Command::Connect { peer, addresses } => self.connect(peer, addresses).await,
+            Command::Connect { peer, addresses } => self.connect(peer, addresses, None).await,
+            Command::Reach {
+                peer,
+                addresses,
+                reached,
+            } => self.connect(peer, addresses, Some(reached)).await,
+            Command::Put { key, bytes, stored } => {
+                let kad = &mut self.swarm.behaviour_mut().kad;
+                self.dht.put(kad, key, bytes, stored);
+            }
+            Command::Get { key, found } => self.dht.get(&mut self.swarm.behaviour_mut().kad, key, found),
+            Command::Wake { network_changed } => self.wake(network_changed).await,
             Command::Publish(bytes) => {
                 if let Err(error) = self
                     .swarm
@@ -183,23 +160,39 @@ impl Task {
         }
     }
 
-    async fn connect(&mut self, peer: PeerId, addresses: Vec<Multiaddr>) {
-        match self.connections.reach(&peer) {
-            Reach::Direct => return self.tell(Event::Reached(peer)).await,
-            Reach::Both | Reach::Relayed => {
-                self.pending.insert(peer, now_ms() + REACH_TIMEOUT_MS);
-                return;
+    async fn connect(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        waiting: Option<oneshot::Sender<Result<(), String>>>,
+    ) {
+        let reach = self.connections.reach(&peer);
+        if reach == Reach::Direct {
+            match waiting {
+                Some(waiting) => {
+                    // An error means that whoever waited has given up.
+                    let _ = waiting.send(Ok(()));
+                }
+                None => self.tell(Event::Reached(peer)).await,
             }
-            Reach::None => {}
+            return;
         }
-        if self.pending.insert(peer, now_ms() + REACH_TIMEOUT_MS).is_some() {
+        let tried_already = self.pending.contains_key(&peer);
+        let pending = self.pending.entry(peer).or_insert_with(|| Pending {
+            until_ms: 0,
+            waiting: Vec::new(),
+        });
+        pending.until_ms = now_ms() + REACH_TIMEOUT_MS;
+        pending.waiting.extend(waiting);
+        if tried_already || reach != Reach::None {
             return;
         }
         let mut circuits: Vec<Multiaddr> = addresses
             .into_iter()
             .filter_map(|a| circuit_address(a, peer))
             .collect();
-        if let Some(relay) = self.relay() {
+        circuits.truncate(MAX_CIRCUITS);
+        if let Some((_, relay)) = self.anchors.current() {
             circuits.push(relay.clone().with(Protocol::P2pCircuit).with(Protocol::P2p(peer)));
         }
         let dial = DialOpts::peer_id(peer)
@@ -223,10 +216,12 @@ impl Task {
                 let now = self
                     .connections
                     .opened(peer_id, connection_id, endpoint.is_relayed());
-                if Some(peer_id) == self.relay_peer() {
-                    self.reserve();
-                } else {
+                if !self.anchors.knows(&peer_id) {
                     self.on_reach(peer_id, before, now).await;
+                } else if self.circuit.is_none() && self.dial_until_ms.is_some() {
+                    self.dial_until_ms = None;
+                    self.anchors.answered(&peer_id);
+                    self.reserve();
                 }
             }
             SwarmEvent::ConnectionClosed {
@@ -237,8 +232,8 @@ impl Task {
             } => {
                 let before = self.connections.reach(&peer_id);
                 let now = self.connections.closed(peer_id, connection_id);
-                if Some(peer_id) == self.relay_peer() {
-                    if now == Reach::None {
+                if self.anchors.knows(&peer_id) {
+                    if now == Reach::None && Some(peer_id) == self.anchors.peer() {
                         let reason = cause.map_or_else(|| "closed".to_owned(), |c| c.to_string());
                         self.relay_lost(reason).await;
                     }
@@ -248,10 +243,12 @@ impl Task {
             }
             SwarmEvent::NewListenAddr { listener_id, .. } if Some(listener_id) == self.circuit => {
                 self.back_off.reset();
+                self.anchors.settled();
                 self.online = true;
-                if let Some(relay) = self.relay().cloned() {
+                if let Some((_, relay)) = self.anchors.current() {
                     let me = *self.swarm.local_peer_id();
                     let address = relay
+                        .clone()
                         .with(Protocol::P2pCircuit)
                         .with(Protocol::WebRTC)
                         .with(Protocol::P2p(me));
@@ -267,9 +264,10 @@ impl Task {
                 self.circuit = None;
                 // The connection may still stand (a reservation can be refused alone): a fresh
                 // one is the simplest way back to a known state.
-                if let Some(relay) = self.relay_peer() {
+                if let Some(relay) = self.anchors.peer() {
                     let _ = self.swarm.disconnect_peer_id(relay);
                 }
+                self.anchors.failed();
                 self.relay_lost(reason).await;
             }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
@@ -277,9 +275,11 @@ impl Task {
                 match peer_id {
                     // Another connection to it stands: this one is not missed.
                     Some(peer) if self.connections.reach(&peer) != Reach::None => {}
-                    Some(peer) if Some(peer) == self.relay_peer() => {
-                        self.relay_index = self.relay_index.wrapping_add(1);
-                        self.relay_lost(error.to_string()).await;
+                    Some(peer) if self.anchors.knows(&peer) => {
+                        if Some(peer) == self.anchors.peer() && self.dial_until_ms.is_some() {
+                            self.anchors.failed();
+                            self.relay_lost(error.to_string()).await;
+                        }
                     }
                     Some(peer) => self.give_up(peer, error.to_string()).await,
                     None => {}
@@ -304,6 +304,17 @@ impl Task {
                 let ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
                 self.tell(Event::RoundTrip { peer, ms }).await;
             }
+            // A relay that vanished without a word, as after a sleep, is noticed by this alone.
+            SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {
+                connection,
+                result: Err(error),
+                ..
+            })) if !matches!(error, ping::Failure::Unsupported) => {
+                self.swarm.close_connection(connection);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Kad(event)) => {
+                self.dht.hear(&mut self.swarm.behaviour_mut().kad, event);
+            }
             SwarmEvent::Behaviour(event) => tracing::trace!(?event, "behaviour"),
             _ => {}
         }
@@ -313,8 +324,12 @@ impl Task {
         let had = before == Reach::Direct || before == Reach::Both;
         match now {
             Reach::Direct => {
-                if self.pending.remove(&peer).is_some() || before != Reach::Direct {
+                let pending = self.pending.remove(&peer);
+                if pending.is_some() || before != Reach::Direct {
                     self.tell(Event::Reached(peer)).await;
+                }
+                for waiting in pending.into_iter().flat_map(|pending| pending.waiting) {
+                    let _ = waiting.send(Ok(()));
                 }
             }
             Reach::Both => {}
@@ -328,13 +343,17 @@ impl Task {
     }
 
     async fn give_up(&mut self, peer: PeerId, reason: String) {
-        if self.pending.remove(&peer).is_some() {
+        if let Some(pending) = self.pending.remove(&peer) {
+            for waiting in pending.waiting {
+                let _ = waiting.send(Err(reason.clone()));
+            }
             self.tell(Event::Unreachable { peer, reason }).await;
         }
     }
 
     async fn relay_lost(&mut self, reason: String) {
         self.circuit = None;
+        self.dial_until_ms = None;
         if self.redial_at_ms.is_none() {
             let wait = self.back_off.next(js_sys::Math::random());
             self.redial_at_ms = Some(now_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
@@ -346,39 +365,44 @@ impl Task {
     }
 
     fn dial_relay(&mut self) {
-        let Some((address, peer)) = self.relay().cloned().zip(self.relay_peer()) else {
+        let Some((peer, address)) = self.anchors.current() else {
             return;
         };
         let dial = DialOpts::peer_id(peer)
             .condition(PeerCondition::Always)
-            .addresses(vec![address])
+            .addresses(vec![address.clone()])
             .build();
+        self.dial_until_ms = Some(now_ms() + DIAL_PATIENCE_MS);
         if let Err(error) = self.swarm.dial(dial) {
             tracing::debug!(%error, "the relay cannot be dialled");
+            self.anchors.failed();
+            self.dial_until_ms = None;
             self.redial_at_ms = Some(now_ms() + Duration::from_secs(1).as_millis() as u64);
         }
     }
 
     /// Asks the relay to introduce others to us.
     fn reserve(&mut self) {
-        if self.circuit.is_some() {
-            return;
-        }
-        let Some(relay) = self.relay().cloned() else {
+        let Some((_, relay)) = self.anchors.current() else {
             return;
         };
-        match self.swarm.listen_on(relay.with(Protocol::P2pCircuit)) {
+        match self.swarm.listen_on(relay.clone().with(Protocol::P2pCircuit)) {
             Ok(listener) => self.circuit = Some(listener),
             Err(error) => tracing::warn!(%error, "no reservation at the relay"),
         }
     }
 
-    fn relay(&self) -> Option<&Multiaddr> {
-        self.relays.get(self.relay_index.checked_rem(self.relays.len())?)
-    }
-
-    fn relay_peer(&self) -> Option<PeerId> {
-        peer_of(self.relay()?)
+    /// Whoever was away for a while, or is on another network now, does not wait for a time-out:
+    /// the relay is dialled at once, and anew where what was connected can hardly be so still.
+    async fn wake(&mut self, network_changed: bool) {
+        if self.online && network_changed {
+            if let Some(relay) = self.anchors.peer() {
+                let _ = self.swarm.disconnect_peer_id(relay);
+            }
+        } else if !self.online {
+            self.back_off.reset();
+            self.redial_at_ms = Some(now_ms());
+        }
     }
 
     async fn tell(&mut self, event: Event) {

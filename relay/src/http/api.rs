@@ -16,6 +16,7 @@ use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 
 use super::{AppState, error::ApiError};
+use crate::config::is_turn_url;
 
 /// The relay's default swarm.
 pub async fn swarm(State(state): State<Arc<AppState>>) -> Response {
@@ -86,7 +87,7 @@ fn swarm_json(state: &AppState) -> Value {
     let ice_servers: Vec<Value> = state
         .ice_servers
         .iter()
-        .map(|url| json!({ "urls": [url] }))
+        .map(|url| ice_server(state, url))
         .collect();
     json!({
         "swarm": swarm_name(state),
@@ -118,6 +119,17 @@ fn located(peer: &PeerId, addrs: &[Multiaddr]) -> Value {
     let with_peer = |addr: &Multiaddr| format!("{addr}/p2p/{peer}");
     let multiaddrs: Vec<String> = addrs.iter().map(with_peer).collect();
     json!({ "peer_id": peer.to_string(), "multiaddrs": multiaddrs })
+}
+
+/// As `RTCPeerConnection` takes it; a TURN server with a credential that ends by itself.
+fn ice_server(state: &AppState, url: &str) -> Value {
+    match &state.turn {
+        Some(secret) if is_turn_url(url) => {
+            let minted = secret.mint((unix_ms() / 1000).saturating_add(state.turn_credential_s));
+            json!({ "urls": [url], "username": minted.username, "credential": minted.credential })
+        }
+        _ => json!({ "urls": [url] }),
+    }
 }
 
 /// Milliseconds since 1970: clients compare it with their own clock.

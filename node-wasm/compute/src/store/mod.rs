@@ -256,6 +256,6 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// A hash has the form of a model's id.
-fn unhex(name: &str) -> Option<ChunkHash> {
+pub(crate) fn unhex(name: &str) -> Option<ChunkHash> {
     name.parse::<ModelId>().ok().map(|id| id.0)
 }
