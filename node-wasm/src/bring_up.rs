@@ -81,7 +81,8 @@ async fn first_answer(config: &Config, view: &Rc<RefCell<View>>) -> SwarmAnswer 
     let (config, view, known) = (config.clone(), Rc::clone(view), kept.clone());
     wasm_bindgen_futures::spawn_local(async move {
         let fresh = find_relay(&config, &view).await;
-        if (&fresh.swarm.id, &fresh.relays) == (&known.swarm.id, &known.relays) {
+        // Other relays of the network come and go; the page's own is the first.
+        if (&fresh.swarm.id, fresh.relays.first()) == (&known.swarm.id, known.relays.first()) {
             view.borrow_mut().relay(fresh.swarm, fresh.models);
         } else {
             view.borrow_mut().change(|snapshot| {
