@@ -227,11 +227,13 @@ fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
             question,
             model,
             sought,
+            patient,
         } => {
             let wanted = Wanted {
                 question,
                 model,
                 sought,
+                patient,
             };
             return ask_peers(shared, wanted);
         }

@@ -20,11 +20,13 @@ pub enum Update {
     Ready,
     /// Bytes of a stage so far.
     Loading { loaded_bytes: u64, total_bytes: u64 },
-    /// A question back: has any peer this? The page says `Ask::FromPeers`, soon and in any case.
+    /// A question back: has any peer this? The page says `Ask::FromPeers` in any case, and soon, unless the
+    /// worker is `patient`: then nobody else has it, and peers that are still to be heard of are worth a wait.
     AskPeers {
         question: u64,
         model: String,
         sought: Sought,
+        patient: bool,
     },
     /// The end, as asked.
     Done(Answer),

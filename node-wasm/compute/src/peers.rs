@@ -17,8 +17,8 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// What a peer sent, unchecked, or nothing.
-    pub(crate) async fn ask(&self, model: &str, sought: Sought) -> Option<Vec<u8>> {
+    /// What a peer sent, unchecked, or nothing. Whoever is `patient` has nobody else to ask.
+    pub(crate) async fn ask(&self, model: &str, sought: Sought, patient: bool) -> Option<Vec<u8>> {
         let question = self.last_question.get() + 1;
         self.last_question.set(question);
         let (sender, answer) = oneshot::channel();
@@ -29,6 +29,7 @@ impl Peers {
                 question,
                 model: model.to_owned(),
                 sought,
+                patient,
             },
         );
         answer.await.ok().flatten()

@@ -48,7 +48,7 @@ impl Source {
                     Ok(bytes) => bytes,
                     Err(failure) => {
                         let peers = peers.ok_or(failure.clone())?;
-                        let theirs = peers.ask(&model.to_string(), Sought::Manifest).await;
+                        let theirs = peers.ask(&model.to_string(), Sought::Manifest, true).await;
                         theirs.ok_or(failure)?
                     }
                 };
@@ -94,7 +94,7 @@ impl Source {
     pub(crate) async fn chunk(&self, index: u32) -> Result<Vec<u8>, Failure> {
         let found = match self.find(index).await {
             Ok(found) => found,
-            Err(failure) => self.find_with_peers(index, &[]).await.ok_or(failure)?,
+            Err(failure) => self.find_with_peers(index, &[], true).await.ok_or(failure)?,
         };
         self.take(found).await
     }
@@ -108,9 +108,12 @@ impl Source {
         {
             return Ok(bytes);
         }
-        let found = match self.find_with_peers(index, ahead).await {
+        let found = match self.find_with_peers(index, ahead, false).await {
             Some(found) => found,
-            None => self.find(index).await?,
+            None => match self.find(index).await {
+                Ok(found) => found,
+                Err(failure) => self.find_with_peers(index, ahead, true).await.ok_or(failure)?,
+            },
         };
         self.take(found).await
     }
@@ -127,7 +130,7 @@ impl Source {
     }
 
     /// What a peer that lends the model has; nothing where nobody has it or may be asked.
-    async fn find_with_peers(&self, index: u32, ahead: &[u32]) -> Option<Found> {
+    async fn find_with_peers(&self, index: u32, ahead: &[u32], patient: bool) -> Option<Found> {
         let hash = self.manifest.chunk_sha256(index)?;
         let sought = Sought::Chunk {
             sha256: hex(&hash),
@@ -138,7 +141,7 @@ impl Source {
                 .collect(),
         };
         let model = self.manifest.id().to_string();
-        let bytes = self.peers.as_ref()?.ask(&model, sought).await?;
+        let bytes = self.peers.as_ref()?.ask(&model, sought, patient).await?;
         // The page compares hashes too; whoever computes with the bytes does not take its word.
         self.manifest.check_chunk(index, &bytes).ok()?;
         Some(Found::Fetched(hash, bytes))

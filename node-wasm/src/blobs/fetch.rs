@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use futures::StreamExt as _;
 use futures::channel::mpsc;
+use gloo::timers::future::TimeoutFuture;
 use jobs::{Ask, Sought};
 use libp2p::{Multiaddr, PeerId};
 use protocol::{BlobMessage, ChunkHash, List, MAX_SOUGHT, ModelId};
@@ -23,6 +24,10 @@ const MAX_ASKED: usize = 8;
 const ANSWER_MS: u32 = 10_000;
 /// How long a peer that failed, or sent something else than was asked for, is not asked again.
 const BLAME_MS: u64 = 60_000;
+/// How long peers are waited for where nobody else has a chunk: offers are repeated more often.
+const PATIENCE_MS: u64 = 12_000;
+/// How often they are looked for meanwhile.
+const LOOK_AGAIN_MS: u32 = 250;
 /// Chunks of which we remember who has them: a model of 16 GiB, a few KB a peer.
 const MAX_KNOWN: usize = 16_384;
 
@@ -31,6 +36,7 @@ pub(crate) struct Wanted {
     pub(crate) question: u64,
     pub(crate) model: String,
     pub(crate) sought: Sought,
+    pub(crate) patient: bool,
 }
 
 /// Fetches for the worker.
@@ -59,10 +65,19 @@ impl Fetcher {
             question,
             model,
             sought,
+            patient,
         }) = questions.next().await
         {
+            let until = now_ms() + if patient { PATIENCE_MS } else { 0 };
             let bytes = match (self.allowed.get(), model.parse()) {
-                (true, Ok(model)) => self.find(&mut peers, &model, &sought).await,
+                (true, Ok(model)) => loop {
+                    let found = self.find(&mut peers, &model, &sought).await;
+                    if found.is_some() || now_ms() >= until {
+                        break found;
+                    }
+                    // Who lends what is said every few seconds: a tab that has just come has not heard it yet.
+                    TimeoutFuture::new(LOOK_AGAIN_MS).await;
+                },
                 _ => None,
             };
             let bytes = bytes.map(Into::into);
