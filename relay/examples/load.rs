@@ -82,16 +82,11 @@ async fn main() -> Result<()> {
     }
     settle().await;
     let idle = relay.memory_bytes()?;
-    println!(
-        "{peers} idle peers with a reservation: {} bytes each ({} -> {} bytes), {:.0} connections per second",
-        idle.saturating_sub(before) / peers.max(1) as u64,
-        before,
-        idle,
-        peers as f64 / took.as_secs_f64(),
-    );
+    let connections_per_s = peers as f64 / took.as_secs_f64();
+    let bytes_per_peer = idle.saturating_sub(before) / peers.max(1) as u64;
     drop(tasks);
     settle().await;
-    println!("after they left: {} bytes", relay.memory_bytes()?);
+    let after = relay.memory_bytes()?;
 
     let mut samples = Vec::new();
     let start = Instant::now();
@@ -102,15 +97,20 @@ async fn main() -> Result<()> {
         }
     }
     let took = start.elapsed();
-    for (cycle, bytes) in &samples {
-        println!("after {cycle} cycles: {bytes} bytes");
-    }
-    println!(
-        "{cycles} connect and disconnect cycles: {:.1} bytes kept per cycle, {:.0} cycles per second",
+    let figures = serde_json::json!({
+        "peers": peers,
+        "bytes_before": before,
+        "bytes_with_peers": idle,
+        "bytes_per_idle_peer": bytes_per_peer,
+        "bytes_after_they_left": after,
+        "connections_per_s": connections_per_s,
+        "cycles": cycles,
+        "cycles_per_s": cycles as f64 / took.as_secs_f64(),
         // The first samples are of pools that fill.
-        slope(&samples[SAMPLES / 2..]),
-        cycles as f64 / took.as_secs_f64(),
-    );
+        "bytes_per_cycle": slope(&samples[SAMPLES / 2..]),
+        "bytes_by_cycle": samples,
+    });
+    println!("{figures}");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod beside;
 mod browser;
 mod document;
 mod engine;
+mod relay;
 mod table;
 mod web;
 
@@ -55,6 +56,11 @@ const SECTIONS: &[Section] = &[
         name: "web",
         title: "What a browser loads",
         measure: web::measure,
+    },
+    Section {
+        name: "relay",
+        title: "What peers cost the relay",
+        measure: relay::measure,
     },
     Section {
         name: "hops",
