@@ -10,7 +10,7 @@ use jobs::{Sought, Update};
 use crate::port;
 
 /// The questions that the page has not answered yet.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Peers {
     last_question: Cell<u64>,
     waiting: RefCell<HashMap<u64, oneshot::Sender<Option<Vec<u8>>>>>,
