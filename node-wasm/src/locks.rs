@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use wasm_bindgen::closure::Closure;
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -14,19 +13,6 @@ use wasm_bindgen_futures::JsFuture;
 pub(crate) const IDENTITY: &str = "manyhands-identity";
 /// Who lends what the swarm lacks, without naming layers.
 pub(crate) const DEFAULT_LEND: &str = "manyhands-default-lend";
-
-#[wasm_bindgen]
-extern "C" {
-    type LockManager;
-
-    #[wasm_bindgen(method, catch)]
-    fn request(
-        this: &LockManager,
-        name: &str,
-        options: &JsValue,
-        callback: &js_sys::Function,
-    ) -> Result<js_sys::Promise, JsValue>;
-}
 
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
@@ -78,7 +64,8 @@ async fn acquire(name: &str, only_if_free: bool) -> Option<Held> {
     });
     let options = js_sys::Object::new();
     let _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &only_if_free.into());
-    let Ok(asked) = manager.request(name, &options, callback.as_ref().unchecked_ref()) else {
+    let asked = manager.request(name, &options, callback.as_ref().unchecked_ref());
+    let Some(asked) = asked else {
         return Some(Held { release: None });
     };
     let has_lock = {
@@ -103,8 +90,25 @@ async fn acquire(name: &str, only_if_free: bool) -> Option<Held> {
     })
 }
 
+/// `navigator.locks`, which the bindings count among what may change.
+struct LockManager {
+    locks: JsValue,
+    request: js_sys::Function,
+}
+
+impl LockManager {
+    fn request(&self, name: &str, options: &JsValue, callback: &js_sys::Function) -> Option<js_sys::Promise> {
+        let asked = self.request.call3(&self.locks, &name.into(), options, callback);
+        asked.ok()?.dyn_into().ok()
+    }
+}
+
 fn manager() -> Option<LockManager> {
     let navigator = js_sys::Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
     let locks = js_sys::Reflect::get(&navigator, &"locks".into()).ok()?;
-    locks.is_object().then(|| locks.unchecked_into())
+    let request = js_sys::Reflect::get(&locks, &"request".into()).ok()?;
+    Some(LockManager {
+        request: request.dyn_into().ok()?,
+        locks,
+    })
 }
