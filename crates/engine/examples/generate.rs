@@ -5,9 +5,10 @@
 mod support;
 
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Instant;
 
-use engine::{BackendKind, Decoder, Input, Output, Sampling, Shard, Tokenizer, Want, WireType};
+use engine::{BackendKind, Choice, Decoder, Gpu, Input, Output, Sampling, Shard, Tokenizer, Want, WireType};
 use gguf::{Header, LayerRange, Stage};
 use support::{Failure, FileWeights, block_on};
 
@@ -39,13 +40,18 @@ fn main() -> Result<(), Failure> {
     let prompt = prompt(&options, &tokenizer)?;
     let config = header.config()?;
     let mut stages = Vec::new();
+    let gpu = match options.backend {
+        BackendKind::Cpu => None,
+        BackendKind::Gpu => Some(Rc::new(block_on(Gpu::open(Choice::Any))?)),
+    };
+    if let (true, Some(gpu)) = (options.time, &gpu) {
+        eprintln!("{:?}", gpu.adapter());
+    }
     for stage in cut(&options.split, config.n_layers)? {
-        stages.push(block_on(Shard::load(
-            &header,
-            stage,
-            &mut weights,
-            options.backend,
-        ))?);
+        stages.push(match &gpu {
+            Some(gpu) => block_on(Shard::load_on(&header, stage, &mut weights, Rc::clone(gpu)))?,
+            None => block_on(Shard::load(&header, stage, &mut weights, options.backend))?,
+        });
     }
     let mut chain = Chain {
         stages,
@@ -117,11 +123,16 @@ fn generate(
     if options.time {
         let decode_s = started.elapsed().as_secs_f64() - first_token_s;
         let rate = |tokens: usize, seconds: f64| tokens as f64 / seconds.max(1e-9);
-        let speed = serde_json::json!({
+        let mut speed = serde_json::json!({
             "prompt_tokens": prompt.len(),
             "prompt_tokens_per_s": rate(prompt.len(), first_token_s),
             "decode_tokens_per_s": rate(printed.len().saturating_sub(1), decode_s),
         });
+        if options.backend == BackendKind::Gpu {
+            let costs = chain.stages.iter().map(Shard::gpu_cost);
+            let dispatches: u32 = costs.map(|cost| cost.layer_dispatches).sum();
+            speed["dispatches_per_layer"] = (f64::from(dispatches) / f64::from(config.n_layers)).into();
+        }
         eprintln!("{speed}");
     }
     Ok(())

@@ -2,6 +2,7 @@
 //! Does not decide what to do about it: the shells map these to the user's words.
 
 use gguf::GgufError;
+use kernels::GpuError;
 
 /// What the engine reports. Each message names the thing and carries its value.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +146,7 @@ pub enum EngineError {
     /// A sentence encoder that is none, or that does not fit its vocabulary.
     #[error("encoder: {0}")]
     Encoder(String),
-    /// The back end asked for is not there.
-    #[error("{0}")]
-    Backend(String),
+    /// The GPU is not there, went away, is too small, or computes wrongly.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
 }

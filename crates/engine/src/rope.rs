@@ -49,6 +49,11 @@ impl RopeTable {
         }
     }
 
+    /// Cosine and sine of each pair at the first `positions` positions, which must be ready.
+    pub(crate) fn first(&self, positions: usize) -> &[[f32; 2]] {
+        &self.turns[..positions * self.frequencies.len()]
+    }
+
     /// Turns the first `dims` values of each head of `head_dim` values in `heads`.
     pub(crate) fn turn(&self, heads: &mut [f32], head_dim: usize, position: usize) {
         let pairs = self.frequencies.len();

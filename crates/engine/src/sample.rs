@@ -67,18 +67,43 @@ impl Sampling {
         Ok(())
     }
 
+    /// Whether the likeliest token is taken as it is, so that a device may choose it.
+    pub(crate) fn is_greedy(&self) -> bool {
+        self.temperature == 0.0 && self.repeat_penalty == 1.0
+    }
+
     /// The token at `position`, whose logits these are. `history` holds the tokens before it, the
     /// newest last; it matters for the repetition penalty alone.
     ///
     /// # Errors
     /// [`EngineError::NotFinite`] when the likeliest logit is not a finite number.
     pub fn choose(&self, logits: &[f32], position: u32, history: &[u32]) -> Result<u32, EngineError> {
+        let all = logits.iter().zip(0..).map(|(logit, token)| (token, *logit));
+        self.choose_among(all, position, history)
+    }
+
+    /// How many of the likeliest tokens hold every one that could be chosen; none where that may take the
+    /// whole vocabulary. A penalty only pushes tokens down: as many more as it may push out are enough.
+    pub(crate) fn candidates(&self) -> Option<u32> {
+        let penalised = if self.repeat_penalty == 1.0 {
+            0
+        } else {
+            PENALTY_WINDOW_TOKENS as u32
+        };
+        let k = if self.temperature == 0.0 { 1 } else { self.top_k };
+        (k > 0 && self.repeat_penalty >= 1.0).then(|| k.saturating_add(penalised))
+    }
+
+    /// The same as [`Sampling::choose`], from (token, logit) of some tokens, in any order.
+    pub(crate) fn choose_among(
+        &self,
+        some: impl Iterator<Item = (u32, f32)>,
+        position: u32,
+        history: &[u32],
+    ) -> Result<u32, EngineError> {
         self.check()?;
-        let mut candidates: Vec<Candidate> = logits
-            .iter()
-            .zip(0..)
-            .map(|(logit, token)| Candidate { token, logit: *logit })
-            .collect();
+        let mut candidates: Vec<Candidate> = some.map(|(token, logit)| Candidate { token, logit }).collect();
+        candidates.sort_unstable_by_key(|candidate| candidate.token);
         self.penalise(&mut candidates, history);
         let best = candidates.iter().min_by(|a, b| a.before(b)).copied();
         let best = best
@@ -103,7 +128,8 @@ impl Sampling {
         recent.sort_unstable();
         recent.dedup();
         for token in recent {
-            if let Some(candidate) = candidates.get_mut(token as usize) {
+            let at = candidates.binary_search_by_key(&token, |candidate| candidate.token);
+            if let Some(candidate) = at.ok().and_then(|at| candidates.get_mut(at)) {
                 let factor = if candidate.logit > 0.0 {
                     1.0 / self.repeat_penalty
                 } else {

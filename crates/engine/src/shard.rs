@@ -3,11 +3,16 @@
 //! Does not talk to anybody: who sends the input and where the output goes is the caller's business.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use gguf::{Config, Header, Stage};
+use kernels::{Choice, Gpu};
 
+use crate::backend::{BackendKind, Cache, Compute};
+use crate::collected::Collected;
 use crate::cpu::CpuStage;
 use crate::cpu::cache::KvCache;
+use crate::gpu::{GpuCost, GpuStage};
 use crate::sample::Sampling;
 use crate::weights::WeightSource;
 use crate::{EngineError, WireType};
@@ -21,15 +26,6 @@ pub const MAX_POSITIONS: u32 = 1 << 17;
 
 /// Rows computed together. Bounds the scratch memory of a step; larger buys no speed.
 const CHUNK_ROWS: usize = 64;
-
-/// Which back end computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackendKind {
-    /// One thread of plain vector code, everywhere.
-    Cpu,
-    /// WebGPU.
-    Gpu,
-}
 
 /// What a step works on: `n` consecutive positions.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +79,13 @@ pub enum Output {
 pub struct Shard {
     config: Config,
     stage: Stage,
-    compute: CpuStage,
+    compute: Compute,
     sessions: BTreeMap<u64, Session>,
     hidden: Vec<f32>,
 }
 
 struct Session {
-    cache: KvCache,
+    cache: Cache,
     /// Positions held.
     length: u32,
     /// Positions reserved.
@@ -108,23 +104,67 @@ impl Shard {
         weights: &mut dyn WeightSource,
         backend: BackendKind,
     ) -> Result<Shard, EngineError> {
+        match backend {
+            BackendKind::Cpu => {
+                let config = header.config()?;
+                check_stage(&stage, config.n_layers)?;
+                let compute = CpuStage::load(header, &config, &stage, weights)?;
+                Ok(Shard::with(config, stage, Compute::Cpu(Box::new(compute))))
+            }
+            BackendKind::Gpu => {
+                let gpu = Gpu::open(Choice::Any).await?;
+                Shard::load_on(header, stage, weights, Rc::new(gpu)).await
+            }
+        }
+    }
+
+    /// The same on a device that was opened before, which other shards may share. The device proves
+    /// itself first, with every kernel that the stage needs.
+    ///
+    /// # Errors
+    /// As [`Shard::load`], and a device that is too small, went away or computes wrongly.
+    pub async fn load_on(
+        header: &Header,
+        stage: Stage,
+        weights: &mut dyn WeightSource,
+        gpu: Rc<Gpu>,
+    ) -> Result<Shard, EngineError> {
         let config = header.config()?;
         check_stage(&stage, config.n_layers)?;
-        let compute = match backend {
-            BackendKind::Cpu => CpuStage::load(header, &config, &stage, weights)?,
-            BackendKind::Gpu => {
-                return Err(EngineError::Backend(
-                    "the gpu back end is not part of this build: use the cpu".into(),
-                ));
-            }
-        };
-        Ok(Shard {
+        let compute = GpuStage::load(gpu, header, &config, &stage, weights).await?;
+        Ok(Shard::with(config, stage, Compute::Gpu(Box::new(compute))))
+    }
+
+    fn with(config: Config, stage: Stage, compute: Compute) -> Shard {
+        Shard {
             config,
             stage,
             compute,
             sessions: BTreeMap::new(),
             hidden: Vec::new(),
-        })
+        }
+    }
+
+    /// Which back end computes.
+    pub fn backend(&self) -> BackendKind {
+        self.compute.kind()
+    }
+
+    /// Whether a position has the same bits whatever it is computed with. The CPU promises it; a GPU says
+    /// what its self-test found.
+    pub fn is_batch_invariant(&self) -> bool {
+        match &self.compute {
+            Compute::Cpu(_) => true,
+            Compute::Gpu(stage) => stage.self_test().batch_invariant,
+        }
+    }
+
+    /// What the last step cost on a GPU; nothing on the CPU.
+    pub fn gpu_cost(&self) -> GpuCost {
+        match &self.compute {
+            Compute::Cpu(_) => GpuCost::default(),
+            Compute::Gpu(stage) => stage.cost(),
+        }
     }
 
     /// The model's numbers.
@@ -165,7 +205,7 @@ impl Shard {
         if self.sessions.len() >= MAX_SESSIONS {
             return Err(EngineError::TooManySessions { most: MAX_SESSIONS });
         }
-        let cache = self.compute.open(max_positions as usize)?;
+        let cache = self.compute.open(max_positions)?;
         self.sessions.insert(
             session,
             Session {
@@ -239,28 +279,37 @@ impl Shard {
                 capacity: held.capacity,
             });
         }
-        let mut collected = Collected::default();
-        for start in (0..rows).step_by(CHUNK_ROWS) {
-            let chunk = start..rows.min(start + CHUNK_ROWS);
-            match input {
-                Input::Tokens(tokens) => self.compute.embed(&tokens[chunk.clone()], &mut self.hidden)?,
-                Input::Hidden { wire, bytes } => {
-                    let row = wire.row_bytes(self.config.d_model as usize);
-                    let bytes = &bytes[chunk.start * row..chunk.end * row];
-                    wire.decode(bytes, self.config.d_model as usize, &mut self.hidden);
+        let collected = match (&mut self.compute, &mut held.cache) {
+            (Compute::Cpu(compute), Cache::Cpu(cache)) => {
+                let mut collected = Collected::default();
+                for start in (0..rows).step_by(CHUNK_ROWS) {
+                    let chunk = start..rows.min(start + CHUNK_ROWS);
+                    match input {
+                        Input::Tokens(tokens) => compute.embed(&tokens[chunk.clone()], &mut self.hidden)?,
+                        Input::Hidden { wire, bytes } => {
+                            let row = wire.row_bytes(self.config.d_model as usize);
+                            let bytes = &bytes[chunk.start * row..chunk.end * row];
+                            wire.decode(bytes, self.config.d_model as usize, &mut self.hidden);
+                        }
+                    }
+                    // Lowered before the first row is overwritten: a failure below must not leave a cache
+                    // that claims positions it no longer holds.
+                    held.length = held.length.min(first_position + chunk.start as u32);
+                    compute.forward(cache, first_position as usize + chunk.start, &mut self.hidden);
+                    held.length = first_position + chunk.end as u32;
+                    collected.take(compute, &self.config, want, &self.hidden, chunk)?;
                 }
+                collected
             }
-            // Lowered before the first row is overwritten: a failure below must not leave a cache
-            // that claims positions it no longer holds.
-            held.length = held.length.min(first_position + chunk.start as u32);
-            self.compute.forward(
-                &mut held.cache,
-                first_position as usize + chunk.start,
-                &mut self.hidden,
-            );
-            held.length = first_position + chunk.end as u32;
-            collected.take(&mut self.compute, &self.config, want, &self.hidden, chunk)?;
-        }
+            (Compute::Gpu(compute), Cache::Gpu(cache)) => {
+                held.length = held.length.min(first_position);
+                let collected = compute.step(cache, first_position, input, rows, want).await?;
+                held.length = first_position + rows as u32;
+                collected
+            }
+            // A session's cache is made by the back end of its own shard.
+            _ => return Err(EngineError::UnknownSession(session)),
+        };
         collected.finish(&self.config, want, first_position, rows)
     }
 
@@ -312,73 +361,6 @@ impl Shard {
                 rows: rows as u32,
             }),
             None => Ok(()),
-        }
-    }
-}
-
-/// What the chunks of a step have given so far.
-#[derive(Default)]
-struct Collected {
-    bytes: Vec<u8>,
-    /// Logits by row, computed once however often a row is asked for.
-    logits: BTreeMap<u32, Vec<f32>>,
-}
-
-impl Collected {
-    fn take(
-        &mut self,
-        compute: &mut CpuStage,
-        config: &Config,
-        want: Want<'_>,
-        hidden: &[f32],
-        chunk: std::ops::Range<usize>,
-    ) -> Result<(), EngineError> {
-        let d_model = config.d_model as usize;
-        let wanted = match want {
-            Want::Nothing => return Ok(()),
-            Want::Hidden(wire) => {
-                wire.encode(hidden, d_model, &mut self.bytes);
-                return Ok(());
-            }
-            Want::Logits(rows) | Want::Sample { rows, .. } => rows,
-        };
-        for row in wanted.iter().filter(|row| chunk.contains(&(**row as usize))) {
-            let at = (*row as usize - chunk.start) * d_model;
-            let mut logits = Vec::new();
-            compute.logits(&hidden[at..at + d_model], &mut logits)?;
-            self.logits.insert(*row, logits);
-        }
-        Ok(())
-    }
-
-    fn finish(self, config: &Config, want: Want<'_>, first: u32, rows: usize) -> Result<Output, EngineError> {
-        match want {
-            Want::Nothing => Ok(Output::Nothing),
-            Want::Hidden(_) => Ok(Output::Hidden(self.bytes)),
-            Want::Logits(wanted) => {
-                let mut all = Vec::with_capacity(wanted.len() * config.vocab as usize);
-                wanted
-                    .iter()
-                    .filter_map(|row| self.logits.get(row))
-                    .for_each(|logits| all.extend_from_slice(logits));
-                Ok(Output::Logits(all))
-            }
-            Want::Sample {
-                rows: wanted,
-                sampling,
-                history,
-            } => {
-                let chosen = wanted
-                    .iter()
-                    .filter_map(|row| Some((row, self.logits.get(row)?)))
-                    .map(|(row, logits)| {
-                        let after = rows - 1 - *row as usize;
-                        let before = &history[..history.len().saturating_sub(after)];
-                        // The token sampled after position p stands at p + 1: that keys its randomness.
-                        sampling.choose(logits, first + row + 1, before)
-                    });
-                Ok(Output::Tokens(chosen.collect::<Result<_, _>>()?))
-            }
         }
     }
 }
