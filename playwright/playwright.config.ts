@@ -31,7 +31,7 @@ export default defineConfig({
   // In order: the thin path first, since nothing else matters where it fails.
   projects: [
     { name: 'thin-path', testMatch: 'thin-path.spec.ts', use: browser(SOFTWARE_GPU) },
-    { name: 'webgpu', testIgnore: 'thin-path.spec.ts', use: browser(SOFTWARE_GPU) },
-    { name: 'no-webgpu', testMatch: 'boot.spec.ts', use: browser([]) },
+    { name: 'webgpu', testIgnore: ['thin-path.spec.ts', 'no-webgpu.spec.ts'], use: browser(SOFTWARE_GPU) },
+    { name: 'no-webgpu', testMatch: ['boot.spec.ts', 'no-webgpu.spec.ts'], use: browser([]) },
   ],
 });

@@ -94,6 +94,7 @@ mod tests {
                 first: 0,
                 end: 3,
                 backend: "cpu".into(),
+                adapter: String::new(),
                 ms: 0.1,
                 lost: false,
             }],

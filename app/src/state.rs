@@ -222,6 +222,7 @@ fn from_event(event: node_wasm::ChatEvent) -> ChatEvent {
                     first: hop.first,
                     end: hop.end,
                     backend: hop.backend,
+                    adapter: hop.adapter,
                     ms: hop.ms,
                     lost: hop.lost,
                 })

@@ -218,6 +218,9 @@ pub struct Hop {
     pub first: u32,
     pub end: u32,
     pub backend: String,
+    /// The GPU's name, where this device computed on one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub adapter: String,
     /// Mean computing time of one step.
     pub ms: f64,
     /// It left, and another took its place.

@@ -171,16 +171,25 @@ impl Desk {
         let hops = sheet
             .hops
             .iter()
-            .map(|hop| HopInfo {
-                peer: (!hop.here).then(|| hop.peer.to_string()),
-                first: hop.layers.first(),
-                end: hop.layers.end(),
-                backend: backends
-                    .get(hop.peer.as_str())
-                    .cloned()
-                    .unwrap_or_else(|| "cpu".to_owned()),
-                ms: hop.compute_ms as f64 / f64::from(hop.steps.max(1)),
-                lost: hop.lost,
+            .map(|hop| {
+                let layers = (hop.layers.first(), hop.layers.end());
+                let known = if hop.here {
+                    self.view.borrow().own_backend(layers)
+                } else {
+                    backends
+                        .get(hop.peer.as_str())
+                        .map(|backend| (backend.clone(), String::new()))
+                };
+                let (backend, adapter) = known.unwrap_or_else(|| ("unknown".to_owned(), String::new()));
+                HopInfo {
+                    peer: (!hop.here).then(|| hop.peer.to_string()),
+                    first: layers.0,
+                    end: layers.1,
+                    backend,
+                    adapter,
+                    ms: hop.compute_ms as f64 / f64::from(hop.steps.max(1)),
+                    lost: hop.lost,
+                }
             })
             .collect();
         let bytes = sheet.hops.iter().map(|hop| hop.bytes).sum();

@@ -96,7 +96,10 @@ pub struct HopInfo {
     pub peer: Option<String>,
     pub first: u32,
     pub end: u32,
+    /// `gpu`, `cpu`, or `unknown` where nobody says.
     pub backend: String,
+    /// The GPU's name, of this tab's own stages and as far as the browser tells it.
+    pub adapter: String,
     /// Mean computing time of one step at this stage.
     pub ms: f64,
     /// It was lost, and another took its place.

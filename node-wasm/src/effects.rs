@@ -64,6 +64,11 @@ impl Effects {
             Box::new(move |loaded, total| view.borrow_mut().loading(loaded, total))
                 as Box<dyn FnMut(u64, u64)>
         });
+        let layers = match &compute {
+            Compute::Load { stage, .. } => Some((stage.layers.first(), stage.layers.end())),
+            _ => None,
+        };
+        let view = Rc::clone(&self.view);
         // The question is posted before the first await, so that deeds keep their order.
         let answered = worker.ask_with(question(compute, self.backend), progress);
         wasm_bindgen_futures::spawn_local(async move {
@@ -78,6 +83,9 @@ impl Effects {
                     tracing::debug!(%error, "a deed without an answer failed");
                 }
                 return;
+            }
+            if let (Some(layers), Ok(Answer::Stage { backend, adapter, .. })) = (layers, &result) {
+                view.borrow_mut().loaded(layers, backend.clone(), adapter.clone());
             }
             let result = result.map_err(|e| compute_error(&e)).and_then(computed);
             let _ = happenings
@@ -208,6 +216,7 @@ fn computed(answer: Answer) -> Result<Computed, ComputeError> {
         }
         Answer::Nothing => Ok(Computed::Opened),
         Answer::Model(_)
+        | Answer::Device { .. }
         | Answer::Ids { .. }
         | Answer::Text(_)
         | Answer::Kept(_)

@@ -146,20 +146,27 @@ impl Handle {
             snapshot.lend.loaded_bytes = 0;
             snapshot.lend.total_bytes = 0;
         });
+        let backend = self.device().await?;
         let lend = Lend {
             model: spec,
             layers,
             most_layers: facts.layers,
             policy: terms_of_work(),
-            backend: match self.shared.config.backend {
-                Backend::Gpu => protocol::Backend::Gpu,
-                Backend::Auto | Backend::Cpu => protocol::Backend::Cpu,
-            },
+            backend,
             memory_bytes: u64::from(LENT_POSITIONS) * u64::from(facts.kv_bytes_per_layer),
             positions: LENT_POSITIONS,
         };
         self.tell(Command::Lend(Box::new(lend))).await?;
         self.until_lent().await
+    }
+
+    /// What will compute here: asked of the worker, which opens the GPU for it.
+    async fn device(&self) -> Result<protocol::Backend, Error> {
+        let backend = self.shared.config.backend;
+        match self.shared.worker.ask(jobs::Ask::OpenDevice { backend }).await? {
+            jobs::Answer::Device { backend, .. } if backend == "gpu" => Ok(protocol::Backend::Gpu),
+            _ => Ok(protocol::Backend::Cpu),
+        }
     }
 
     /// Stops lending: at once.
@@ -281,6 +288,10 @@ impl Handle {
         // Strangers are asked for chunks only by somebody who asks them to compute anyway.
         if matches!(request.mode, Mode::Swarm | Mode::Mine) {
             self.shared.peers_allowed.set(true);
+        }
+        if self.shared.config.backend == Backend::Gpu {
+            // Asked for by name: without it there is no answer, rather than one from the processor.
+            self.device().await?;
         }
         let model = self.model(request.model).await?;
         let facts = self.shared.models.open(&model).await?;

@@ -25,6 +25,8 @@ pub(crate) struct View {
     relay_models: Vec<ModelInfo>,
     kept_models: Vec<ModelInfo>,
     last_refresh: Option<Now>,
+    /// What computes this tab's own stages, and its name, by their layers.
+    own: HashMap<(u32, u32), (String, String)>,
 }
 
 impl View {
@@ -152,6 +154,16 @@ impl View {
             .iter()
             .map(|w| (w.peer.clone(), w.backend.clone()))
             .collect()
+    }
+
+    /// A stage of this tab is ready, on this back end.
+    pub(crate) fn loaded(&mut self, layers: (u32, u32), backend: String, adapter: String) {
+        self.own.insert(layers, (backend, adapter));
+    }
+
+    /// What computes a stage of this tab, and its name.
+    pub(crate) fn own_backend(&self, layers: (u32, u32)) -> Option<(String, String)> {
+        self.own.get(&layers).cloned()
     }
 
     fn tell(&mut self) {

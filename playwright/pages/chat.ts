@@ -60,6 +60,14 @@ export class ChatPage {
     );
   }
 
+  /** What computed the stages of the last answer, and the names of the GPUs as far as they are known. */
+  async backends(): Promise<{ backend: string; adapter: string }[]> {
+    const hops = this.lastAnswer.getByTestId('message-route').locator('[data-backend]');
+    return hops.evaluateAll((all) => all.map((hop) => ({
+      backend: hop.getAttribute('data-backend') ?? '', adapter: hop.getAttribute('data-adapter') ?? '',
+    })));
+  }
+
   /** How many stages of the last answer were on other peers. */
   async hops(): Promise<number> {
     const route = this.lastAnswer.getByTestId('message-route');

@@ -9,9 +9,9 @@ export class LendPage {
     this.page = page;
   }
 
-  /** Lends layers `first` to `end - 1` on the CPU, no step faster than `stepMs`, and waits until they are served. */
-  async lend(model: string, first: number, end: number, stepMs = 0): Promise<void> {
-    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend: 'cpu', storage: 'memory' });
+  /** Lends layers `first` to `end - 1`, no step faster than `stepMs`, and waits until they are served. */
+  async lend(model: string, first: number, end: number, stepMs = 0, backend: 'gpu' | 'cpu' = 'cpu'): Promise<void> {
+    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend, storage: 'memory' });
     if (stepMs > 0) query.set('pace_ms', String(stepMs));
     await this.page.goto(`/lend?${query}`);
     await this.page.getByTestId('lend-toggle').click();

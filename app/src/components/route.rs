@@ -76,9 +76,11 @@ fn hop(hop: &Hop) -> AnyView {
         t.layers_range,
         &[("a", &hop.first.to_string()), ("b", &last.to_string())],
     );
+    let what = [hop.backend.to_uppercase(), hop.adapter.clone()];
+    let what: Vec<String> = what.into_iter().filter(|word| !word.is_empty()).collect();
     let facts = format!(
         "{} · {} {}",
-        hop.backend.to_uppercase(),
+        what.join(" · "),
         format::duration_ms(hop.ms),
         t.route_step
     );
@@ -90,6 +92,7 @@ fn hop(hop: &Hop) -> AnyView {
             data-first=hop.first.to_string()
             data-last=last.to_string()
             data-backend=hop.backend.clone()
+            data-adapter=hop.adapter.clone()
             data-ms=format!("{:.2}", hop.ms)
         >
             {icon(if here { Icon::Device } else { Icon::Globe })}

@@ -38,9 +38,15 @@ pub enum Update {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     Model(ModelFacts),
+    /// What would compute: `backend` is `gpu` or `cpu`, `adapter` the GPU's name as far as it is known.
+    Device {
+        backend: String,
+        adapter: String,
+    },
     /// `us_per_token` is measured, one token after the other.
     Stage {
         backend: String,
+        adapter: String,
         us_per_token: u32,
         weight_bytes: u64,
     },

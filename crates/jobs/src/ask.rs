@@ -42,6 +42,8 @@ pub enum Ask {
     Forget { model: String },
     /// What is kept; answered by `Answer::Kept`.
     Kept,
+    /// Find out what a stage would be computed by; answered by `Answer::Device`. Opens the GPU.
+    OpenDevice { backend: Backend },
     /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
     LoadStage { stage: StageKey, backend: Backend },
     /// Forget a stage and all its caches.

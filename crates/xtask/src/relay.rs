@@ -63,10 +63,18 @@ pub(crate) fn example(context: &Context, name: &str, build: Build) -> Result<Pat
 /// # Errors
 /// When cargo fails.
 pub(crate) fn engine_example(context: &Context, name: &str, build: Build) -> Result<PathBuf> {
+    example(context, "engine", name, build)
+}
+
+/// Builds an example of one of our crates and gives its path.
+///
+/// # Errors
+/// When cargo fails.
+pub(crate) fn example(context: &Context, package: &'static str, name: &str, build: Build) -> Result<PathBuf> {
     let mut cargo = context.cargo();
     cargo
         .args(["build", "--locked", "--example", name])
-        .args(build.arguments("engine"))
+        .args(build.arguments(package))
         .run()?;
     Ok(context.target.join(build.folder()).join("examples").join(name))
 }

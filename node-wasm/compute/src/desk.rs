@@ -5,12 +5,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use engine::{BackendKind, Decoder, EngineError, Input, Output, Sampling, Shard, Want, WireType};
+use engine::{
+    BackendKind, Decoder, EngineError, Gpu, GpuError, Input, Output, Sampling, Shard, Want, WireType,
+};
 use gguf::{LayerRange, Stage};
 use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepWant, Wire};
 
+use crate::device::Device;
 use crate::failure::{failure, rejected};
-use crate::library::Book;
+use crate::library::{Book, Weights};
 use crate::peers::Peers;
 use crate::port::Reply;
 use crate::stock::Stock;
@@ -30,6 +33,7 @@ pub(crate) struct Desk {
     decoders: RefCell<HashMap<u64, Decoder>>,
     stock: Stock,
     peers: Rc<Peers>,
+    device: Device,
 }
 
 impl Desk {
@@ -57,6 +61,13 @@ impl Desk {
             Ask::OpenModel { model, origin } => {
                 let book = self.open(&model, &origin).await?;
                 Ok(Answer::Model(book.facts(&model)?))
+            }
+            Ask::OpenDevice { backend } => {
+                let gpu = self.device.wanted(backend).await?;
+                Ok(Answer::Device {
+                    backend: if gpu.is_some() { "gpu" } else { "cpu" }.to_owned(),
+                    adapter: gpu.map(|gpu| gpu.adapter().name.clone()).unwrap_or_default(),
+                })
             }
             Ask::LoadStage { stage, backend } => self.load(stage, backend, reply).await,
             Ask::DropStage { stage } => {
@@ -105,7 +116,7 @@ impl Desk {
                 first_position,
                 input,
                 want,
-            } => self.step(kv, first_position, &input, &want).await,
+            } => self.step(kv, first_position, &input, &want, reply).await,
             Ask::HoldsChunks { sha256 } => {
                 let held = self.stock.store().held().await;
                 let is_held = |text: &String| unhex(text).is_some_and(|hash| held.contains(&hash));
@@ -157,22 +168,43 @@ impl Desk {
         let layers =
             LayerRange::new(key.first, key.end).map_err(|e| failure("bad_request", e.to_string()))?;
         let stage = Stage::of(layers, config.n_layers);
-        let backend = match backend {
-            Backend::Gpu => BackendKind::Gpu,
-            Backend::Cpu | Backend::Auto => BackendKind::Cpu,
-        };
+        let gpu = self.device.wanted(backend).await?;
         let mut weights = book.weights(&stage, reply).await?;
-        let mut shard = Shard::load(&book.header, stage, &mut weights, backend)
-            .await
-            .map_err(|e| from_engine(&e))?;
-        let us_per_token = measure(&mut shard).await.map_err(|e| from_engine(&e))?;
+        let mut loaded = None;
+        if let Some(gpu) = gpu {
+            match make(&book, stage, &mut weights, Some(&gpu)).await {
+                Ok(ready) => loaded = Some((ready, gpu.adapter().name.clone())),
+                // Too small, lost or wrong: the processor does it, unless the GPU was asked for by name.
+                Err(EngineError::Gpu(error)) if backend == Backend::Auto => {
+                    web_sys::console::warn_1(&format!("computing on the processor: {error}").into());
+                }
+                Err(error) => return Err(from_engine(&error)),
+            }
+        }
+        let ((shard, us_per_token), adapter) = match loaded {
+            Some(loaded) => loaded,
+            None => {
+                let ready = make(&book, stage, &mut weights, None).await;
+                (ready.map_err(|e| from_engine(&e))?, String::new())
+            }
+        };
         let answer = Answer::Stage {
-            backend: "cpu".to_owned(),
+            backend: backend_name(&shard).to_owned(),
+            adapter,
             us_per_token,
             weight_bytes: weights.bytes(),
         };
         self.stages.borrow_mut().insert(key, shard);
         Ok(answer)
+    }
+
+    /// After a device went away: its caches are gone, and its stage computes on the processor from now on.
+    async fn recover(&self, stage: &StageKey, reply: &Reply) {
+        self.caches.borrow_mut().retain(|_, of| of != stage);
+        self.stages.borrow_mut().remove(stage);
+        if let Err(failure) = self.load(stage.clone(), Backend::Cpu, reply).await {
+            web_sys::console::error_1(&failure.message.into());
+        }
     }
 
     fn decode(
@@ -207,6 +239,7 @@ impl Desk {
         first_position: u32,
         input: &StepInput,
         want: &StepWant,
+        reply: &Reply,
     ) -> Result<Answer, Failure> {
         let stage = self.stage_of(kv)?;
         let input = match input {
@@ -249,7 +282,10 @@ impl Desk {
         let start = now_ms();
         let output = shard.step(kv, first_position, input, want).await;
         let compute_ms = (now_ms() - start) as f32;
-        self.stages.borrow_mut().insert(stage, shard);
+        self.stages.borrow_mut().insert(stage.clone(), shard);
+        if let Err(EngineError::Gpu(GpuError::Lost(_))) = output {
+            self.recover(&stage, reply).await;
+        }
         let output = match output.map_err(|e| from_engine(&e))? {
             Output::Nothing => StepOutput::Nothing,
             Output::Hidden(bytes) => StepOutput::Hidden {
@@ -282,6 +318,28 @@ impl Desk {
         let mut stages = self.stages.borrow_mut();
         let shard = stages.get_mut(stage).ok_or_else(|| not_loaded(stage))?;
         f(shard).map_err(|e| from_engine(&e))
+    }
+}
+
+/// Loads a stage where it is to compute, and measures it there.
+async fn make(
+    book: &Book,
+    stage: Stage,
+    weights: &mut Weights,
+    gpu: Option<&Rc<Gpu>>,
+) -> Result<(Shard, u32), EngineError> {
+    let mut shard = match gpu {
+        Some(gpu) => Shard::load_on(&book.header, stage, weights, Rc::clone(gpu)).await?,
+        None => Shard::load(&book.header, stage, weights, BackendKind::Cpu).await?,
+    };
+    let us_per_token = measure(&mut shard).await?;
+    Ok((shard, us_per_token))
+}
+
+fn backend_name(shard: &Shard) -> &'static str {
+    match shard.backend() {
+        BackendKind::Cpu => "cpu",
+        BackendKind::Gpu => "gpu",
     }
 }
 
@@ -353,12 +411,13 @@ fn engine_sampling(sampling: &jobs::Sampling) -> Sampling {
 
 fn from_engine(error: &EngineError) -> Failure {
     let code = match error {
-        EngineError::OutOfMemory { .. } => "wont_fit",
+        EngineError::OutOfMemory { .. } | EngineError::Gpu(GpuError::OutOfMemory { .. }) => "wont_fit",
+        EngineError::Gpu(GpuError::Lost(_)) => "device_lost",
+        EngineError::Gpu(_) => "no_webgpu",
         EngineError::Gguf(_)
         | EngineError::MissingTensor(_)
         | EngineError::TensorShape { .. }
         | EngineError::DamagedTensor { .. } => "model_rejected",
-        EngineError::Backend(_) => "no_webgpu",
         _ => "bad_request",
     };
     failure(code, error.to_string())

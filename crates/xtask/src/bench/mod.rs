@@ -5,6 +5,7 @@ mod beside;
 mod browser;
 mod document;
 mod engine;
+mod gpu;
 mod relay;
 mod table;
 mod web;
@@ -51,6 +52,11 @@ const SECTIONS: &[Section] = &[
         name: "llama-cpp",
         title: "The engine beside llama.cpp, natively",
         measure: beside::llama_cpp,
+    },
+    Section {
+        name: "gpu",
+        title: "Products on the GPU against a copy",
+        measure: gpu::measure,
     },
     Section {
         name: "web",
