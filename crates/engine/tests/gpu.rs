@@ -132,7 +132,7 @@ fn tokens(count: u32, vocab: u32) -> Vec<u32> {
 }
 
 #[test]
-fn the_golden_story_comes_out_on_the_gpu_in_five_dispatches_a_layer() {
+fn the_golden_story_comes_out_on_the_gpu_in_six_dispatches_a_layer() {
     let Some(gpu) = gpu() else { return };
     let (Some(mut chain), Some(path)) = (
         Chain::story("f32", &[], Some(&gpu)),

@@ -1,4 +1,5 @@
-//! One transformer layer of the llama family on the GPU: five to seven dispatches a step.
+//! One transformer layer of the llama family on the GPU: six dispatches a step, seven once attention has more
+//! than one tile, and one more where the value's format differs from the query's and key's.
 //! Does not hold a cache: rotation and attention are bound to one per session.
 
 use gguf::{Config, RopeLayout};
@@ -101,6 +102,7 @@ impl Layer {
     }
 
     /// Binds rotation and attention to a session's cache.
+    #[allow(clippy::too_many_arguments)] // the stage's parts, which it lends for the binding
     pub(super) fn open(
         &self,
         gpu: &Gpu,

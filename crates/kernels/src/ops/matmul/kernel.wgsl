@@ -110,9 +110,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
 #end
 #if SCALES
-            let scale = vec4<f32>(scales0[$h], scales1[$h], scales2[$h], scales3[$h]);
+            let scale = vec4<f32>(scales0u[$h], scales1u[$h], scales2u[$h], scales3u[$h]);
 #if OFFSETS
-            let offset = vec4<f32>(scales0[2u + $h], scales1[2u + $h], scales2[2u + $h], scales3[2u + $h]);
+            let offset = vec4<f32>(scales0u[2u + $h], scales1u[2u + $h], scales2u[2u + $h], scales3u[2u + $h]);
 #end
 #for t TILES
             sum$t = fma(scale, dot$t, sum$t);
