@@ -3,6 +3,7 @@
 
 use futures::channel::oneshot;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use crate::browser::capabilities::Capabilities;
 use crate::browser::{kept, page};
@@ -12,7 +13,7 @@ use crate::i18n::{Language, Words};
 use crate::query::Query;
 use crate::settings::Settings;
 use crate::shelf::Shelf;
-use crate::state::Node;
+use crate::state::{Node, SwarmCard};
 use crate::view::{Fault, Mode, Model};
 
 /// Handles only: copying it shares everything.
@@ -24,6 +25,10 @@ pub struct App {
     pub language: Memo<Language>,
     pub capabilities: Capabilities,
     pub receipts: RwSignal<Receipts>,
+    /// Whether what is kept has been read.
+    receipts_known: RwSignal<bool>,
+    /// The person's own swarms, as far as a screen has looked for them.
+    pub swarms: RwSignal<Vec<SwarmCard>>,
     /// What the open consent dialog is about.
     pub asking: RwSignal<Option<Purpose>>,
     answer: StoredValue<Option<oneshot::Sender<bool>>, LocalStorage>,
@@ -49,18 +54,13 @@ impl App {
         } else {
             Settings::read(&kept::read(kept::SETTINGS))
         };
-        let receipts = if query.memory_only {
-            Receipts::default()
-        } else {
-            Receipts::read(&kept::read(kept::RECEIPTS))
-        };
         let mode = query.mode.unwrap_or_else(|| settings.mode());
         let chosen_model = query.model.clone().or_else(|| settings.model.clone());
         let memory_only = query.memory_only;
 
         let node = Node::start(page::origin(), &query);
         let settings = RwSignal::new(settings);
-        let receipts = RwSignal::new(receipts);
+        let receipts = RwSignal::new(Receipts::default());
         let language = Memo::new(move |_| {
             settings
                 .with(|settings| Language::from_tag(&settings.language))
@@ -77,7 +77,6 @@ impl App {
         });
         if !memory_only {
             Effect::new(move || settings.with(|settings| kept::write(kept::SETTINGS, &settings.write())));
-            Effect::new(move || receipts.with(|receipts| kept::write(kept::RECEIPTS, &receipts.write())));
         }
         Self {
             node,
@@ -86,6 +85,8 @@ impl App {
             language,
             capabilities: Capabilities::look(),
             receipts,
+            receipts_known: RwSignal::new(false),
+            swarms: RwSignal::new(Vec::new()),
             asking: RwSignal::new(None),
             answer: StoredValue::new_local(None),
             chats: Chats::new(memory_only),
@@ -100,6 +101,9 @@ impl App {
 
     /// Whether the person agrees, now or earlier. Everything that needs consent passes through here.
     pub async fn consent(self, purpose: Purpose) -> bool {
+        if !self.receipts_known.get_untracked() {
+            self.read_receipts().await;
+        }
         if self
             .receipts
             .with_untracked(|receipts| receipts.agreed(purpose, page::now_ms()))
@@ -120,11 +124,43 @@ impl App {
         {
             self.receipts
                 .update(|receipts| receipts.agree(purpose, page::now_ms()));
+            // It counts from now on; signed and kept it is a moment later, where the browser keeps keys.
+            spawn_local(async move {
+                if self.node.agree(purpose).await.is_ok() {
+                    self.read_receipts().await;
+                }
+            });
         }
         self.asking.set(None);
         if let Some(sender) = self.answer.try_update_value(Option::take).flatten() {
             // Nobody waits any more where the page that asked is gone.
             let _ = sender.send(agreed);
+        }
+    }
+
+    /// Takes an agreement back: from now on it does not count.
+    pub fn withdraw_consent(self, purpose: Purpose) {
+        self.receipts
+            .update(|receipts| receipts.withdraw(purpose, page::now_ms()));
+        spawn_local(async move {
+            if self.node.withdraw(purpose).await.is_ok() {
+                self.read_receipts().await;
+            }
+        });
+    }
+
+    /// Reads what was agreed to on earlier visits.
+    pub async fn read_receipts(self) {
+        if let Ok(kept) = self.node.receipts().await {
+            self.receipts.update(|receipts| receipts.take_in(kept));
+        }
+        self.receipts_known.set(true);
+    }
+
+    /// Reads the person's swarms anew.
+    pub async fn read_swarms(self) {
+        if let Ok(swarms) = self.node.swarms().await {
+            self.swarms.set(swarms);
         }
     }
 

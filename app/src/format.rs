@@ -34,6 +34,23 @@ pub fn duration_ms(ms: f64) -> String {
     format!("{} min {} s", whole / 60, whole % 60)
 }
 
+/// `0.3 Wh` for so long at so many watts.
+pub fn energy(compute_ms: f64, watts: f64) -> String {
+    let hours = compute_ms / 3_600_000.0;
+    let watt_hours = if hours.is_finite() {
+        (hours * watts).max(0.0)
+    } else {
+        0.0
+    };
+    if watt_hours < 0.0005 {
+        "0 Wh".to_owned()
+    } else if watt_hours < 0.9995 {
+        format!("{:.0} mWh", watt_hours * 1000.0)
+    } else {
+        format!("{watt_hours:.1} Wh")
+    }
+}
+
 /// `14 tok/s`; nothing when it cannot be known.
 pub fn rate(tokens: u32, ms: f64) -> Option<String> {
     (tokens > 1 && ms.is_finite() && ms > 0.0).then(|| tokens_per_s(f64::from(tokens) * 1000.0 / ms))
@@ -126,6 +143,16 @@ mod tests {
         check(125_000.0, "2 min 5 s");
         check(f64::NAN, "–");
         check(-1.0, "–");
+    }
+
+    #[test]
+    fn energy_is_time_at_a_power() {
+        let check = |ms, watts, expect: &str| assert_eq!(energy(ms, watts), expect);
+        check(0.0, 25.0, "0 Wh");
+        check(36_000.0, 25.0, "250 mWh");
+        check(3_600_000.0, 4.0, "4.0 Wh");
+        check(f64::NAN, 4.0, "0 Wh");
+        check(-5.0, 4.0, "0 Wh");
     }
 
     #[test]

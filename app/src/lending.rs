@@ -7,12 +7,17 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::browser::power::{self, ScreenLock, TabLock};
+use crate::browser::tone::Tone;
+use crate::browser::{idle, page};
 use crate::consent::Purpose;
 use crate::context::App;
+use crate::settings::Settings;
 use crate::view::{Lend, LendState};
 
-/// How often battery and connection are looked at while lending.
+/// How often battery, connection, clock and person are looked at while lending.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Lent work rests no more where nothing is lent: the person's own answers take the whole device.
+const FULL_POWER: u8 = 100;
 
 /// Lives as long as the app: lending goes on while other pages are looked at.
 #[derive(Clone, Copy)]
@@ -22,6 +27,7 @@ pub struct Lending {
     pub wanted: RwSignal<bool>,
     screen: StoredValue<Option<ScreenLock>, LocalStorage>,
     tab: StoredValue<Option<TabLock>, LocalStorage>,
+    tone: StoredValue<Option<Tone>, LocalStorage>,
 }
 
 impl Lending {
@@ -31,8 +37,22 @@ impl Lending {
             wanted: RwSignal::new(false),
             screen: StoredValue::new_local(None),
             tab: StoredValue::new_local(None),
+            tone: StoredValue::new_local(None),
         };
+        idle::watch();
         set_interval(move || spawn_local(lending.look()), LOOK_EVERY);
+        // A changed setting is looked at now, not in five seconds.
+        Effect::new(move || {
+            app.settings.track();
+            if lending.wanted.get_untracked() {
+                spawn_local(lending.look());
+            }
+        });
+        Effect::new(move || {
+            let wanted = lending.wanted.get();
+            let power = app.settings.with(|settings| settings.power);
+            app.node.set_power(if wanted { power } else { FULL_POWER });
+        });
         lending
     }
 
@@ -86,16 +106,19 @@ impl Lending {
         self.app.lend_held.set(None);
         self.screen.set_value(None);
         self.tab.set_value(None);
+        self.tone.set_value(None);
         spawn_local(self.app.node.stop_lending());
     }
 
-    /// Goes on although something speaks against it, until that changes.
+    /// Goes on although something speaks against it: the condition is dropped.
     pub fn override_hold(self) {
         self.app
             .settings
             .update(|settings| match self.app.lend_held.get_untracked() {
                 Some("battery") => settings.only_charging = false,
                 Some("metered") => settings.not_metered = false,
+                Some("busy") => settings.only_idle = false,
+                Some("schedule") => settings.schedule.on = false,
                 _ => {}
             });
         spawn_local(self.look());
@@ -104,7 +127,8 @@ impl Lending {
     async fn go(self) {
         let layers = self.app.query.with_value(|query| query.layers);
         let model = self.app.model_id();
-        let result = self.app.node.lend(model, layers).await;
+        let small = self.app.capabilities.phone;
+        let result = self.app.node.lend(model, layers, small).await;
         if let Err(fault) = result
             && self.wanted.get_untracked()
             && self.app.lend_held.get_untracked().is_none()
@@ -119,18 +143,10 @@ impl Lending {
         if !self.wanted.get_untracked() {
             return;
         }
-        let (only_charging, not_metered, keep_awake) = self
-            .app
-            .settings
-            .with_untracked(|s| (s.only_charging, s.not_metered, s.keep_awake));
-        let hold = if only_charging && power::charging().await == Some(false) {
-            Some("battery")
-        } else if not_metered && power::metered() == Some(true) {
-            Some("metered")
-        } else {
-            None
-        };
-        self.hold_screen(keep_awake && hold.is_none()).await;
+        let settings = self.app.settings.get_untracked();
+        let hold = held_back(&settings).await;
+        self.hold_screen(settings.keep_awake && hold.is_none()).await;
+        self.hold_tone(settings.tone && hold.is_none());
         let before = self.app.lend_held.get_untracked();
         // The person may have stopped while the battery was asked.
         if before == hold || !self.wanted.get_untracked() {
@@ -141,6 +157,14 @@ impl Lending {
             (None, Some(_)) => self.app.node.stop_lending().await,
             (Some(_), None) => spawn_local(self.go()),
             _ => {}
+        }
+    }
+
+    fn hold_tone(self, wanted: bool) {
+        if !wanted {
+            self.tone.set_value(None);
+        } else if self.tone.with_value(Option::is_none) {
+            self.tone.set_value(Tone::play());
         }
     }
 
@@ -156,6 +180,22 @@ impl Lending {
                 self.screen.set_value(lock);
             }
         }
+    }
+}
+
+/// The first of the person's conditions that is not met: a reason word.
+async fn held_back(settings: &Settings) -> Option<&'static str> {
+    let (weekday, minute) = page::local_time();
+    if !settings.schedule.is_time(weekday, minute) {
+        Some("schedule")
+    } else if settings.only_idle && !idle::is_idle() {
+        Some("busy")
+    } else if settings.only_charging && power::charging().await == Some(false) {
+        Some("battery")
+    } else if settings.not_metered && power::metered() == Some(true) {
+        Some("metered")
+    } else {
+        None
     }
 }
 

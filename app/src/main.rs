@@ -14,16 +14,20 @@ mod fit;
 mod format;
 mod highlight;
 mod i18n;
+mod invitation;
 mod markdown;
 mod pace;
 mod pattern;
+mod proquint;
 mod qr;
 mod query;
 mod reasoning;
 mod ring;
+mod schedule;
 mod sentences;
 mod settings;
 mod source;
+mod throughput;
 mod view;
 
 #[cfg(target_arch = "wasm32")]

@@ -4,12 +4,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::i18n::Language;
+use crate::schedule::Schedule;
 use crate::view::Mode;
 
 /// Longest text that is told to every model first.
 pub const MAX_SYSTEM_BYTES: usize = 16 * 1024;
 /// Longest answer that can be asked for.
 pub const MAX_ANSWER_TOKENS: u32 = 8192;
+
+/// What the power can be set to, in percent.
+pub const POWERS: [u8; 4] = [25, 50, 75, 100];
 
 /// Fields that a stored record lacks, or that cannot be read, take their defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +32,12 @@ pub struct Settings {
     pub only_charging: bool,
     pub not_metered: bool,
     pub keep_awake: bool,
+    /// Share of the time that goes into lent work, in percent: one of [`POWERS`].
+    pub power: u8,
+    pub only_idle: bool,
+    pub schedule: Schedule,
+    /// A tone that nobody hears keeps a hidden page at work.
+    pub tone: bool,
 }
 
 impl Default for Settings {
@@ -44,6 +54,10 @@ impl Default for Settings {
             only_charging: false,
             not_metered: false,
             keep_awake: true,
+            power: 100,
+            only_idle: false,
+            schedule: Schedule::default(),
+            tone: false,
         }
     }
 }
@@ -76,6 +90,10 @@ impl Settings {
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             self.top_p = fallback.top_p;
         }
+        if !POWERS.contains(&self.power) {
+            self.power = fallback.power;
+        }
+        self.schedule = self.schedule.sound();
         self.max_tokens = self.max_tokens.clamp(1, MAX_ANSWER_TOKENS);
         let mut end = self.system.len().min(MAX_SYSTEM_BYTES);
         while !self.system.is_char_boundary(end) {
@@ -112,7 +130,7 @@ mod tests {
         check("null");
         check("{\"temperature\":\"hot\"}");
         check("{\"temperature\":99,\"top_p\":0,\"theme\":\"<script>\",\"language\":\"xx\",\"mode\":\"all\"}");
-        check("{\"unknown\":true}");
+        check("{\"unknown\":true,\"power\":33}");
         assert_eq!(Settings::read("{\"max_tokens\":0}").max_tokens, 1);
         assert_eq!(
             Settings::read("{\"max_tokens\":99999999}").max_tokens,

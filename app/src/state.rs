@@ -4,13 +4,19 @@
 use futures::StreamExt as _;
 use leptos::prelude::*;
 use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
+// Plain data of the node's, shown as it is.
+pub use node_wasm::{
+    Attempt, Loader, MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS, MemberInfo, PolicyInfo, RelayHealth, SiteGave,
+    SiteInfo, SwarmCard,
+};
 
 use crate::catalogue::{self, Catalogue};
+use crate::consent::{Purpose, Receipt, TERMS};
 use crate::query::Query;
 use crate::source::Source;
 use crate::view::{
-    Ask, Backend, ChatEvent, Connection, Fault, Gave, Hop, Kept, KeptModel, Lend, LendState, Mode, Model,
-    Route, Snapshot, Swarm, Worker,
+    Ask, Backend, Backup, ChatEvent, Connection, Fault, Gave, Hop, Kept, KeptModel, Lend, LendState, Mode,
+    Model, Route, Snapshot, Swarm, Worker,
 };
 
 /// The node of this tab.
@@ -43,12 +49,30 @@ impl Node {
     }
 
     /// Resolves when layers are served. The person has agreed before this is called.
-    pub async fn lend(self, model: Option<String>, layers: Option<(u32, u32)>) -> Result<(), Fault> {
+    pub async fn lend(
+        self,
+        model: Option<String>,
+        layers: Option<(u32, u32)>,
+        small: bool,
+    ) -> Result<(), Fault> {
         let handle = self.handle.get_value();
-        handle
-            .lend(LendOptions { model, layers })
-            .await
-            .map_err(from_error)
+        let options = LendOptions {
+            model,
+            layers,
+            backend: None,
+            small,
+        };
+        handle.lend(options).await.map_err(from_error)
+    }
+
+    /// How much of the time may go into lent work.
+    pub fn set_power(self, percent: u8) {
+        self.handle.with_value(|handle| handle.set_power(percent));
+    }
+
+    pub async fn relay_health(self) -> Result<RelayHealth, Fault> {
+        let handle = self.handle.get_value();
+        handle.relay_health().await.map_err(from_error)
     }
 
     pub async fn stop_lending(self) {
@@ -144,6 +168,116 @@ impl Node {
         let handle = self.handle.get_value();
         handle.reset_identity().await.map_err(from_error)
     }
+
+    pub async fn export_identity(self, passphrase: String) -> Result<String, Fault> {
+        let handle = self.handle.get_value();
+        handle.export_identity(&passphrase).await.map_err(from_error)
+    }
+
+    pub async fn import_identity(self, file: String, passphrase: String) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle
+            .import_identity(&file, &passphrase)
+            .await
+            .map_err(from_error)
+    }
+
+    /// Has the identity sign that the person agreed, and keeps it.
+    pub async fn agree(self, purpose: Purpose) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle.agree(purpose.number(), TERMS).await.map_err(from_error)
+    }
+
+    pub async fn withdraw(self, purpose: Purpose) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle.withdraw(purpose.number()).await.map_err(from_error)
+    }
+
+    pub async fn receipts(self) -> Result<Vec<Receipt>, Fault> {
+        let handle = self.handle.get_value();
+        let kept = handle.consents().await.map_err(from_error)?;
+        let known = kept.into_iter().filter_map(|consent| {
+            Some(Receipt {
+                purpose: Purpose::from_number(consent.purpose)?,
+                terms: consent.terms,
+                agreed_ms: consent.agreed_ms,
+                expires_ms: consent.expires_ms,
+                withdrawn_ms: consent.withdrawn_ms,
+                signed: true,
+            })
+        });
+        Ok(known.collect())
+    }
+
+    pub async fn swarms(self) -> Result<Vec<SwarmCard>, Fault> {
+        let handle = self.handle.get_value();
+        handle.swarms().await.map_err(from_error)
+    }
+
+    pub async fn create_swarm(self, name: String) -> Result<SwarmCard, Fault> {
+        let handle = self.handle.get_value();
+        handle.create_swarm(&name).await.map_err(from_error)
+    }
+
+    pub async fn attempt(self, swarm: String, attempt: Attempt) -> Result<SwarmCard, Fault> {
+        let handle = self.handle.get_value();
+        handle.attempt(&swarm, attempt).await.map_err(from_error)
+    }
+
+    pub async fn set_policy(self, swarm: String, policy: PolicyInfo) -> Result<SwarmCard, Fault> {
+        let handle = self.handle.get_value();
+        handle.set_policy(&swarm, &policy).await.map_err(from_error)
+    }
+
+    pub async fn invite_to_swarm(self, swarm: String, role: String) -> Result<String, Fault> {
+        let handle = self.handle.get_value();
+        handle.invite_to_swarm(&swarm, &role).await.map_err(from_error)
+    }
+
+    pub async fn share_swarm(self, swarm: String) -> Result<String, Fault> {
+        let handle = self.handle.get_value();
+        handle.share_swarm(&swarm).await.map_err(from_error)
+    }
+
+    pub async fn join_swarm(self, token: String) -> Result<SwarmCard, Fault> {
+        let handle = self.handle.get_value();
+        handle.join_swarm(&token).await.map_err(from_error)
+    }
+
+    pub async fn leave_swarm(self, swarm: String) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle.leave_swarm(&swarm).await.map_err(from_error)
+    }
+
+    pub async fn sites(self) -> Result<Vec<SiteInfo>, Fault> {
+        let handle = self.handle.get_value();
+        handle.sites().await.map_err(from_error)
+    }
+
+    pub async fn create_site(self, origins: Vec<String>) -> Result<SiteInfo, Fault> {
+        let handle = self.handle.get_value();
+        handle.create_site(origins).await.map_err(from_error)
+    }
+
+    pub async fn set_site_origins(self, key: String, origins: Vec<String>) -> Result<SiteInfo, Fault> {
+        let handle = self.handle.get_value();
+        handle.set_site_origins(&key, origins).await.map_err(from_error)
+    }
+
+    pub async fn site_counts(self, key: String) -> Result<SiteGave, Fault> {
+        let handle = self.handle.get_value();
+        handle.site_counts(&key).await.map_err(from_error)
+    }
+
+    pub async fn site_loader(self) -> Result<Loader, Fault> {
+        let handle = self.handle.get_value();
+        handle.site_loader().await.map_err(from_error)
+    }
+
+    pub async fn forget_site(self, key: String) -> Result<(), Fault> {
+        let handle = self.handle.get_value();
+        handle.forget_site(&key).await.map_err(from_error)
+    }
 }
 
 /// An answer on its way. Dropping it stops the work everywhere.
@@ -236,7 +370,10 @@ fn from_event(event: node_wasm::ChatEvent) -> ChatEvent {
 }
 
 fn from_error(error: node_wasm::Error) -> Fault {
-    Fault::new(error.code, error.message)
+    Fault {
+        reason: error.reason,
+        ..Fault::new(error.code, error.message)
+    }
 }
 
 fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
@@ -249,6 +386,13 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
         reason: snapshot.reason,
         peer_id: snapshot.peer_id,
         node_id: snapshot.node_id,
+        public_key: snapshot.public_key,
+        backup: match snapshot.backup {
+            node_wasm::Backup::None => Backup::None,
+            node_wasm::Backup::Possible => Backup::Possible,
+            node_wasm::Backup::Made => Backup::Made,
+            node_wasm::Backup::Impossible => Backup::Impossible,
+        },
         swarm: snapshot.swarm.map(|swarm| Swarm {
             id: swarm.id,
             name: swarm.name,
@@ -279,6 +423,8 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
                 tokens_per_s: f64::from(worker.tokens_per_s),
             })
             .collect(),
+        busy: snapshot.busy,
+        reachable: snapshot.reachable,
         lend: from_lend(snapshot.lend),
     }
 }
@@ -328,6 +474,7 @@ fn from_lend(lend: node_wasm::LendState) -> Lend {
             jobs: lend.gave.jobs,
             tokens: lend.gave.tokens,
             bytes: lend.gave.bytes,
+            compute_ms: lend.gave.compute_ms,
         },
     }
 }

@@ -176,11 +176,23 @@ pub struct Lend {
 }
 
 /// What this device has given since the page was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gave {
     pub jobs: u64,
     pub tokens: u64,
     pub bytes: u64,
+    /// Time spent computing, at most.
+    pub compute_ms: f64,
+}
+
+/// Whether the identity could be lost with this browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Backup {
+    #[default]
+    None,
+    Possible,
+    Made,
+    Impossible,
 }
 
 /// Everything the node shows.
@@ -190,9 +202,16 @@ pub struct Snapshot {
     pub reason: Option<String>,
     pub peer_id: Option<String>,
     pub node_id: Option<String>,
+    /// For others to give a role to.
+    pub public_key: Option<String>,
+    pub backup: Backup,
     pub swarm: Option<Swarm>,
     pub models: Vec<Model>,
     pub workers: Vec<Worker>,
+    /// Peers that compute an answer of ours just now.
+    pub busy: Vec<String>,
+    /// Addresses under which other devices may reach this page.
+    pub reachable: Vec<String>,
     pub lend: Lend,
 }
 
@@ -251,6 +270,8 @@ impl Route {
 pub struct Fault {
     pub code: String,
     pub message: String,
+    /// Why exactly, as a word that has a sentence of its own.
+    pub reason: Option<&'static str>,
 }
 
 impl Fault {
@@ -258,6 +279,7 @@ impl Fault {
         Self {
             code: code.to_owned(),
             message: message.into(),
+            reason: None,
         }
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct Text {
     pub(crate) decoder: u64,
     /// No text came before.
     pub(crate) from_nothing: bool,
+    /// Tokens of the question.
+    pub(crate) prompt_tokens: u32,
 }
 
 struct Desk {
@@ -116,6 +118,7 @@ impl Desk {
                     return self
                         .tell(ChatEvent::Done {
                             finish_reason,
+                            prompt_tokens: self.text.prompt_tokens,
                             tokens: self.tokens,
                             ms,
                         })
@@ -128,6 +131,7 @@ impl Desk {
                         let ms = js_sys::Date::now() - self.start_ms;
                         ChatEvent::Done {
                             finish_reason: FinishReason::Stopped,
+                            prompt_tokens: self.text.prompt_tokens,
                             tokens: self.tokens,
                             ms,
                         }

@@ -18,7 +18,9 @@ use crate::config::{Config, Storage};
 use crate::driver::{Driver, Happening};
 use crate::effects::Effects;
 use crate::error::Error;
+use crate::knobs::Knobs;
 use crate::net::{BackOff, Event, Net, NetLine, Setup};
+use crate::pacer::Pacer;
 use crate::relay_api::{self, SwarmAnswer};
 use crate::remembered;
 use crate::snapshot::Connection;
@@ -34,6 +36,7 @@ pub(crate) fn start(
     config: Config,
     view: Rc<RefCell<View>>,
     worker: Worker,
+    knobs: Rc<Knobs>,
     peers_allowed: Rc<Cell<bool>>,
     line: Rc<RefCell<Option<NetLine>>>,
     channel: (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
@@ -42,13 +45,16 @@ pub(crate) fn start(
         view.borrow_mut()
             .change(|snapshot| snapshot.connection = Connection::Connecting);
         let answer = first_answer(&config, &view).await;
-        view.borrow_mut()
-            .relay(answer.swarm.clone(), answer.models.clone());
+        view.borrow_mut().relay(
+            answer.swarm.clone(),
+            answer.models.clone(),
+            relay_api::page_origins(&answer.relays),
+        );
         match assemble(
             config,
             answer,
             Rc::clone(&view),
-            worker,
+            (worker, knobs),
             peers_allowed,
             &line,
             channel,
@@ -83,7 +89,8 @@ async fn first_answer(config: &Config, view: &Rc<RefCell<View>>) -> SwarmAnswer 
         let fresh = find_relay(&config, &view).await;
         // Other relays of the network come and go; the page's own is the first.
         if (&fresh.swarm.id, fresh.relays.first()) == (&known.swarm.id, known.relays.first()) {
-            view.borrow_mut().relay(fresh.swarm, fresh.models);
+            let reachable = relay_api::page_origins(&fresh.relays);
+            view.borrow_mut().relay(fresh.swarm, fresh.models, reachable);
         } else {
             view.borrow_mut().change(|snapshot| {
                 snapshot.reason = Some("the relay is another one now: reload the page".into())
@@ -120,7 +127,7 @@ fn assemble(
     config: Config,
     answer: SwarmAnswer,
     view: Rc<RefCell<View>>,
-    worker: Worker,
+    (worker, knobs): (Worker, Rc<Knobs>),
     peers_allowed: Rc<Cell<bool>>,
     line: &RefCell<Option<NetLine>>,
     (happenings, queue): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
@@ -156,8 +163,8 @@ fn assemble(
         clock: Timestamp::from_ms(start),
     });
     let effects = Effects {
-        worker,
-        backend: config.backend,
+        desk: Pacer::new(worker, Rc::clone(&knobs)),
+        knobs,
         view: Rc::clone(&view),
         pace_ms: config.pace_ms,
         session: signer,

@@ -53,6 +53,8 @@ pub enum ChatEvent {
     /// The end.
     Done {
         finish_reason: FinishReason,
+        /// Tokens of the question, and of the answer.
+        prompt_tokens: u32,
         tokens: u32,
         ms: f64,
     },

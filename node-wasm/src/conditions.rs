@@ -3,12 +3,30 @@
 
 use futures::channel::mpsc;
 use protocol::Power;
-use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast as _, JsValue};
 
 use crate::command::Command;
 use crate::driver::Happening;
 use crate::net::NetLine;
+
+/// Whether the browser says that it runs on a phone or tablet.
+pub fn is_phone() -> bool {
+    let Some(window) = web_sys::window() else {
+        return false;
+    };
+    let navigator = window.navigator();
+    let hints = js_sys::Reflect::get(&navigator, &"userAgentData".into()).unwrap_or(JsValue::UNDEFINED);
+    js_sys::Reflect::get(&hints, &"mobile".into())
+        .ok()
+        .and_then(|mobile| mobile.as_bool())
+        .unwrap_or_else(|| {
+            let agent = navigator.user_agent().unwrap_or_default();
+            ["Android", "iPhone", "iPad", "Mobile"]
+                .iter()
+                .any(|mark| agent.contains(mark))
+        })
+}
 
 /// Reports for as long as the page lives.
 pub(crate) fn watch(happenings: &mpsc::Sender<Happening>, net: NetLine) {

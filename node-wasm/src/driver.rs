@@ -2,7 +2,7 @@
 //! It decides nothing: what to do is the node's word, how it is done is elsewhere.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use futures::channel::mpsc;
@@ -39,6 +39,15 @@ impl From<StreamEvent<StreamId>> for Happening {
     }
 }
 
+/// What went out for others since the tab was opened.
+#[derive(Default)]
+pub(crate) struct Given {
+    /// Sessions that were opened here.
+    pub(crate) jobs: u64,
+    pub(crate) bytes: u64,
+    streams: HashSet<StreamId>,
+}
+
 /// Everything that the loop holds.
 pub(crate) struct Driver {
     pub(crate) node: Node,
@@ -51,6 +60,7 @@ pub(crate) struct Driver {
     streams: HashMap<StreamId, StreamHandle>,
     scribes: HashMap<RequestId, answer::Scribe>,
     incoming: u64,
+    given: Given,
     wake_at: Option<Now>,
 }
 
@@ -74,6 +84,7 @@ impl Driver {
             streams: HashMap::new(),
             scribes: HashMap::new(),
             incoming: 0,
+            given: Given::default(),
             wake_at: None,
         }
     }
@@ -90,7 +101,9 @@ impl Driver {
                 Some(Happening::Command(Command::Stop)) | None => break,
                 Some(happening) => self.turn(happening),
             }
-            self.view.borrow_mut().refresh(&self.node, &self.clock);
+            self.view
+                .borrow_mut()
+                .refresh(&self.node, &self.clock, &self.given);
         }
         self.input(Input::Leaving);
     }
@@ -128,6 +141,7 @@ impl Driver {
                 };
                 self.incoming += 1;
                 let id = StreamId::inbound(self.incoming);
+                self.given.streams.insert(id);
                 self.streams
                     .insert(id, streams::run(stream, id, self.happenings.clone()));
                 self.input(Input::InboundStream { stream: id, peer });
@@ -143,6 +157,7 @@ impl Driver {
             StreamEvent::Message(id, message) => self.input(Input::Received { stream: id, message }),
             StreamEvent::Closed(id, reason) => {
                 tracing::debug!(?id, %reason, "a stream ended");
+                self.given.streams.remove(&id);
                 self.streams.remove(&id);
                 self.input(Input::StreamClosed { stream: id });
             }
@@ -168,6 +183,7 @@ impl Driver {
             },
             Output::Send { stream, message } => self.send(stream, &message),
             Output::CloseStream { stream } => {
+                self.given.streams.remove(&stream);
                 self.streams.remove(&stream);
             }
             Output::Effect {
@@ -205,11 +221,22 @@ impl Driver {
         let Some(handle) = self.streams.get_mut(&stream) else {
             return;
         };
-        if let Err(reason) = handle.send(message) {
-            tracing::warn!(?stream, %reason, "a stream is given up");
-            self.streams.remove(&stream);
-            self.later(Input::StreamClosed { stream });
+        match handle.send(message) {
+            // Streams that others opened are those on which we work for them.
+            Ok(bytes) if self.given.streams.contains(&stream) => {
+                self.given.bytes = self.given.bytes.saturating_add(bytes);
+                self.given.jobs += u64::from(matches!(message, protocol::Message::Opened(_)));
+            }
+            Ok(_) => {}
+            Err(reason) => self.give_up(stream, &reason),
         }
+    }
+
+    fn give_up(&mut self, stream: StreamId, reason: &str) {
+        tracing::warn!(?stream, %reason, "a stream is given up");
+        self.given.streams.remove(&stream);
+        self.streams.remove(&stream);
+        self.later(Input::StreamClosed { stream });
     }
 
     /// An input that an output brings about: handed in after all other outputs.

@@ -15,13 +15,14 @@ use protocol::{ModelId, Sampling, Stage, WireType};
 
 use crate::driver::Happening;
 use crate::error::Error;
+use crate::knobs::Knobs;
+use crate::pacer::Pacer;
 use crate::view::View;
-use crate::worker::Worker;
 
 /// What deeds need.
 pub(crate) struct Effects {
-    pub(crate) worker: Worker,
-    pub(crate) backend: jobs::Backend,
+    pub(crate) desk: Pacer,
+    pub(crate) knobs: Rc<Knobs>,
     pub(crate) view: Rc<RefCell<View>>,
     /// Each step lasts at least this long: for measurements that must compare.
     pub(crate) pace_ms: Option<u32>,
@@ -48,7 +49,6 @@ impl Effects {
     }
 
     fn compute(&self, effect: EffectId, compute: Compute, happenings: &mpsc::Sender<Happening>) {
-        let worker = self.worker.clone();
         let mut happenings = happenings.clone();
         let pace_ms = if matches!(compute, Compute::Step { .. }) {
             self.pace_ms
@@ -70,7 +70,7 @@ impl Effects {
         };
         let view = Rc::clone(&self.view);
         // The question is posted before the first await, so that deeds keep their order.
-        let answered = worker.ask_with(question(compute, self.backend), progress);
+        let answered = self.desk.ask(question(compute, self.knobs.backend()), progress);
         wasm_bindgen_futures::spawn_local(async move {
             let pace = async {
                 if let Some(ms) = pace_ms {

@@ -12,6 +12,8 @@ pub struct Error {
     pub code: &'static str,
     /// What happened, and what to do where that is known.
     pub message: String,
+    /// Why exactly, as a word that a screen can translate.
+    pub reason: Option<&'static str>,
 }
 
 /// The codes of the contract; whatever comes from elsewhere is mapped onto one of them.
@@ -36,6 +38,16 @@ impl Error {
         Error {
             code,
             message: message.into(),
+            reason: None,
+        }
+    }
+
+    /// The same with a word for why.
+    pub(crate) fn because(code: &'static str, reason: &'static str, message: String) -> Self {
+        Error {
+            code,
+            message,
+            reason: Some(reason),
         }
     }
 

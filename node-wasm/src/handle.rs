@@ -15,14 +15,17 @@ use crate::answer::{Scribe, Text};
 use crate::bring_up;
 use crate::chat::{ChatEvent, ChatRequest, ChatStream, Mode};
 use crate::command::Command;
+use crate::commons::Commons;
 use crate::config::{Backend, Config, Storage, Wire};
 use crate::driver::{Happening, MAX_HAPPENINGS};
 use crate::error::Error;
-use crate::keys::IdentityKey;
+use crate::keys::KeyPair;
+use crate::knobs::Knobs;
 use crate::locks;
 use crate::models::Models;
 use crate::net::NetLine;
 use crate::registries;
+use crate::relay_api::RelayHealth;
 use crate::shelf::Shelf;
 use crate::snapshot::{Connection, Lending, Snapshot};
 use crate::view::{Listening, View};
@@ -32,6 +35,11 @@ use crate::worker::Worker;
 const MAX_CHAT_EVENTS: usize = 256;
 /// Positions that a lender has room for, where nothing else is known: 2,048 for each of four.
 const LENT_POSITIONS: u32 = 8_192;
+
+/// The same on a phone: one conversation at a time.
+const SMALL_POSITIONS: u32 = 2_048;
+/// Weights of a phone's range: WebGPU promises bindings of 128 MiB, and a download should end within a minute.
+const SMALL_RANGE_BYTES: u64 = 128 << 20;
 
 /// A node in this tab.
 #[derive(Clone)]
@@ -46,7 +54,8 @@ struct Shared {
     worker: Worker,
     models: Models,
     shelf: Shelf,
-    identity: RefCell<Option<IdentityKey>>,
+    commons: Commons,
+    knobs: Rc<Knobs>,
     requests: Cell<u64>,
     /// The person has agreed to work with others: peers may be asked for what they have.
     peers_allowed: Rc<Cell<bool>>,
@@ -63,6 +72,10 @@ pub struct LendOptions {
     pub model: Option<String>,
     /// Layers `first..end`; those that the swarm lacks most when there are none.
     pub layers: Option<(u32, u32)>,
+    /// What computes them; as the node was started where nothing is said.
+    pub backend: Option<Backend>,
+    /// A phone: a range that its memory and its time bear, and no more.
+    pub small: bool,
 }
 
 impl Handle {
@@ -71,7 +84,8 @@ impl Handle {
     pub fn start(config: Config) -> Handle {
         let (happenings, queue) = mpsc::channel(MAX_HAPPENINGS);
         let view = Rc::new(RefCell::new(View::default()));
-        let worker = Worker::new(config.storage == Storage::Persistent);
+        let worker = Worker::of(&config.relay_origin, config.storage == Storage::Persistent);
+        let knobs = Rc::new(Knobs::new(config.backend));
         let models = Models::new(config.relay_origin.clone(), worker.clone());
         let shelf = Shelf::new(config.relay_origin.clone(), worker.clone(), Rc::clone(&view));
         let peers_allowed = Rc::<Cell<bool>>::default();
@@ -80,11 +94,12 @@ impl Handle {
             config.clone(),
             Rc::clone(&view),
             worker.clone(),
+            Rc::clone(&knobs),
             Rc::clone(&peers_allowed),
             Rc::clone(&net),
             (happenings.clone(), queue),
         );
-        let identity = RefCell::new(None);
+        let commons = Commons::new(config.storage, config.relay_origin.clone());
         let shared = Shared {
             config,
             view,
@@ -92,7 +107,8 @@ impl Handle {
             worker,
             models,
             shelf,
-            identity,
+            commons,
+            knobs,
             requests: Cell::new(0),
             peers_allowed,
             net,
@@ -141,6 +157,19 @@ impl Handle {
             let message = format!("the model has {} layers", facts.layers);
             return Err(Error::new("bad_request", message));
         }
+        if let Some(backend) = options.backend {
+            self.shared.knobs.set_backend(backend);
+        }
+        let most_layers = if options.small {
+            small_range(&facts, &model, &self.snapshot())
+        } else {
+            facts.layers
+        };
+        let positions = if options.small {
+            SMALL_POSITIONS
+        } else {
+            LENT_POSITIONS
+        };
         self.shared.view.borrow_mut().change(|snapshot| {
             snapshot.lend.model = Some(model);
             snapshot.lend.loaded_bytes = 0;
@@ -150,11 +179,11 @@ impl Handle {
         let lend = Lend {
             model: spec,
             layers,
-            most_layers: facts.layers,
-            policy: terms_of_work(),
+            most_layers,
+            policy: terms_of_work(positions),
             backend,
-            memory_bytes: u64::from(LENT_POSITIONS) * u64::from(facts.kv_bytes_per_layer),
-            positions: LENT_POSITIONS,
+            memory_bytes: u64::from(positions) * u64::from(facts.kv_bytes_per_layer),
+            positions,
         };
         self.tell(Command::Lend(Box::new(lend))).await?;
         self.until_lent().await
@@ -162,11 +191,16 @@ impl Handle {
 
     /// What will compute here: asked of the worker, which opens the GPU for it.
     async fn device(&self) -> Result<protocol::Backend, Error> {
-        let backend = self.shared.config.backend;
+        let backend = self.shared.knobs.backend();
         match self.shared.worker.ask(jobs::Ask::OpenDevice { backend }).await? {
             jobs::Answer::Device { backend, .. } if backend == "gpu" => Ok(protocol::Backend::Gpu),
             _ => Ok(protocol::Backend::Cpu),
         }
+    }
+
+    /// How much of the time may go into lent work, in percent; work that runs is slowed down from its next step on.
+    pub fn set_power(&self, percent: u8) {
+        self.shared.knobs.set_power(percent);
     }
 
     /// Stops lending: at once.
@@ -197,49 +231,6 @@ impl Handle {
             events,
             cancel: Some(Box::new(cancel)),
         }
-    }
-
-    /// Who this browser is, if it has an identity yet.
-    pub async fn identity(&self) -> Result<Option<String>, Error> {
-        if self.shared.identity.borrow().is_none() && self.shared.config.storage == Storage::Persistent {
-            let kept = IdentityKey::load().await?;
-            *self.shared.identity.borrow_mut() = kept;
-        }
-        let id = self
-            .shared
-            .identity
-            .borrow()
-            .as_ref()
-            .map(|key| key.node_id().to_string());
-        self.shared
-            .view
-            .borrow_mut()
-            .change(|snapshot| snapshot.node_id.clone_from(&id));
-        Ok(id)
-    }
-
-    /// Makes an identity, unless there is one.
-    pub async fn create_identity(&self) -> Result<String, Error> {
-        if let Some(id) = self.identity().await? {
-            return Ok(id);
-        }
-        let key = match self.shared.config.storage {
-            Storage::Persistent => IdentityKey::create().await?,
-            Storage::Memory => IdentityKey::generate().await?.0,
-        };
-        *self.shared.identity.borrow_mut() = Some(key);
-        self.identity()
-            .await?
-            .ok_or_else(|| Error::internal("the identity was not kept"))
-    }
-
-    /// Forgets the identity. The caller has asked the person twice.
-    pub async fn reset_identity(&self) -> Result<(), Error> {
-        if self.shared.config.storage == Storage::Persistent {
-            IdentityKey::forget().await?;
-        }
-        *self.shared.identity.borrow_mut() = None;
-        self.identity().await.map(|_| ())
     }
 
     /// Leaves a swarm's registry in the DHT under this browser's identity, so that it is found
@@ -273,10 +264,22 @@ impl Handle {
         net.ok_or_else(|| Error::new("aborted", "the node was stopped"))
     }
 
-    async fn identity_key(&self) -> Result<IdentityKey, Error> {
-        self.identity().await?;
-        let key = self.shared.identity.borrow().clone();
-        key.ok_or_else(|| Error::new("not_allowed", "this browser has no identity yet"))
+    async fn identity_key(&self) -> Result<KeyPair, Error> {
+        let found = self.commons().pair().await?;
+        found.ok_or_else(|| Error::new("not_allowed", "this browser has no identity yet"))
+    }
+
+    /// How the relay is doing just now.
+    pub async fn relay_health(&self) -> Result<RelayHealth, Error> {
+        crate::relay_api::health(&self.shared.config.relay_origin).await
+    }
+
+    pub(crate) fn commons(&self) -> &Commons {
+        &self.shared.commons
+    }
+
+    pub(crate) fn change_snapshot(&self, change: impl FnOnce(&mut Snapshot)) {
+        self.shared.view.borrow_mut().change(change);
     }
 
     async fn ask(
@@ -289,7 +292,7 @@ impl Handle {
         if matches!(request.mode, Mode::Swarm | Mode::Mine) {
             self.shared.peers_allowed.set(true);
         }
-        if self.shared.config.backend == Backend::Gpu {
+        if self.shared.knobs.backend() == Backend::Gpu {
             // Asked for by name: without it there is no answer, rather than one from the processor.
             self.device().await?;
         }
@@ -305,6 +308,7 @@ impl Handle {
             model,
             decoder: id.0,
             from_nothing,
+            prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
         };
         let fits = self.shared.models.fits(&text.model, &self.snapshot());
         let scribe = Scribe::start(text, Rc::clone(&self.shared.view), page);
@@ -386,10 +390,22 @@ impl Handle {
 
 /// The terms of a tab that lends to anybody: sessions as long as there is room for one, and as many per hour as a
 /// person who types without a pause may need, with every stage opened anew now and then.
-fn terms_of_work() -> SwarmPolicy {
+fn terms_of_work(positions: u32) -> SwarmPolicy {
     SwarmPolicy {
-        max_positions: LENT_POSITIONS,
+        max_positions: positions,
         sessions_per_hour: 1_200,
         ..SwarmPolicy::default()
     }
+}
+
+/// Layers whose weights stay below what a phone bears; always one at least, so that every phone has something to do.
+fn small_range(facts: &jobs::ModelFacts, model: &str, snapshot: &Snapshot) -> u32 {
+    let bytes = snapshot
+        .models
+        .iter()
+        .find(|m| m.id == model)
+        .map_or(0, |m| m.bytes);
+    let per_layer = (bytes / u64::from(facts.layers.max(1))).max(1);
+    let layers = u32::try_from(SMALL_RANGE_BYTES / per_layer).unwrap_or(u32::MAX);
+    layers.clamp(1, facts.layers.max(1))
 }

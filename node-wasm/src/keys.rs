@@ -1,119 +1,79 @@
-//! Who this browser is: a P-256 key pair made by WebCrypto, kept in IndexedDB.
-//! The private half never reaches this code: it is not extractable, and WebCrypto alone signs with it.
+//! P-256 key pairs of this browser: made by WebCrypto, kept as they are, used to sign records.
+//! A private half that is in use never reaches this code: WebCrypto alone signs with it.
 
-use identity::{NodeId, PublicKey, Signature};
-use js_sys::{Array, Object, Reflect, Uint8Array};
-use rexie::{ObjectStore, Rexie, TransactionMode};
-use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{CryptoKey, SubtleCrypto};
+use identity::{Alg, Authority, CoSigned, NodeId, PublicKey, Record, Scheme, Signature, Signed};
+use js_sys::{Object, Reflect, Uint8Array};
+use wasm_bindgen::JsValue;
+use web_sys::CryptoKey;
 
-use crate::error::{Error, thrown};
-use crate::locks;
+use crate::crypto;
+use crate::error::Error;
 
-const DATABASE: &str = "manyhands-keys";
-const STORE: &str = "keys";
-/// The one identity of this browser.
-const IDENTITY: &str = "identity";
-
-/// The identity, by its public half; the pair itself stays with the browser.
+/// A pair of which the private half stays with the browser.
 #[derive(Clone)]
-pub(crate) struct IdentityKey {
+pub(crate) struct KeyPair {
     public: PublicKey,
-    /// The browser's handle of the private half: good for signing, not for reading.
-    private: CryptoKey,
+    public_key: CryptoKey,
+    private_key: CryptoKey,
 }
 
-impl IdentityKey {
-    /// The identity that this browser keeps, if it has one.
-    pub(crate) async fn load() -> Result<Option<IdentityKey>, Error> {
-        let store = open().await?;
-        let transaction = store
-            .transaction(&[STORE], TransactionMode::ReadOnly)
-            .map_err(storage)?;
-        let pair = transaction
-            .store(STORE)
-            .map_err(storage)?
-            .get(IDENTITY.into())
-            .await
-            .map_err(storage)?;
-        match pair {
-            Some(pair) if !pair.is_undefined() && !pair.is_null() => {
-                IdentityKey::from_pair(&pair).await.map(Some)
-            }
-            _ => Ok(None),
+impl KeyPair {
+    /// A fresh pair that can never leave this browser.
+    pub(crate) async fn bound() -> Result<KeyPair, Error> {
+        let made = crypto::generate(false).await?;
+        KeyPair::new(made.public, made.private).await
+    }
+
+    /// A fresh pair, and the bytes of its private half, for a backup.
+    pub(crate) async fn with_copy() -> Result<(KeyPair, Uint8Array), Error> {
+        let made = crypto::generate(true).await?;
+        let pkcs8 = made
+            .pkcs8
+            .ok_or_else(|| Error::internal("the browser made no copy of a new key"))?;
+        Ok((KeyPair::new(made.public, made.private).await?, pkcs8))
+    }
+
+    /// A pair from a backup: the 65 bytes of the public half, and the private half. Whether they belong together is
+    /// found out by signing.
+    pub(crate) async fn restore(public: &[u8], pkcs8: &Uint8Array) -> Result<KeyPair, Error> {
+        let private_key = crypto::import_private(pkcs8).await?;
+        let public_key = crypto::import_public(&Uint8Array::from(public)).await?;
+        let pair = KeyPair::new(public_key, private_key).await?;
+        let challenge = crypto::random::<32>()?;
+        let signature = pair.signature(&challenge).await?;
+        signature
+            .verify(&pair.public, &challenge)
+            .map_err(|_| Error::new("bad_request", "the two halves of this key do not belong together"))?;
+        Ok(pair)
+    }
+
+    /// A pair as it lies in storage.
+    pub(crate) async fn from_stored(stored: &JsValue) -> Result<KeyPair, Error> {
+        KeyPair::new(
+            crypto::half(stored, "publicKey")?,
+            crypto::half(stored, "privateKey")?,
+        )
+        .await
+    }
+
+    /// For storage: the keys themselves, which only this browser can use.
+    pub(crate) fn to_stored(&self) -> Result<JsValue, Error> {
+        let stored = Object::new();
+        for (name, key) in [("publicKey", &self.public_key), ("privateKey", &self.private_key)] {
+            Reflect::set(&stored, &name.into(), key)
+                .map_err(|_| Error::internal("a key cannot be put into storage"))?;
         }
-    }
-
-    /// A fresh key pair, not yet kept.
-    pub(crate) async fn generate() -> Result<(IdentityKey, JsValue), Error> {
-        let algorithm = object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())])?;
-        let usages = Array::of2(&"sign".into(), &"verify".into());
-        let promise = subtle()?
-            .generate_key_with_object(&algorithm, false, &usages)
-            .map_err(|e| crypto("make a key", &e))?;
-        let pair = JsFuture::from(promise)
-            .await
-            .map_err(|e| crypto("make a key", &e))?;
-        Ok((IdentityKey::from_pair(&pair).await?, pair))
-    }
-
-    /// A fresh key pair, kept in IndexedDB; the one that is kept there already where another tab
-    /// was quicker.
-    pub(crate) async fn create() -> Result<IdentityKey, Error> {
-        let _one_tab_at_a_time = locks::hold(locks::IDENTITY).await;
-        if let Some(kept) = IdentityKey::load().await? {
-            return Ok(kept);
-        }
-        let (key, pair) = IdentityKey::generate().await?;
-        let store = open().await?;
-        let transaction = store
-            .transaction(&[STORE], TransactionMode::ReadWrite)
-            .map_err(storage)?;
-        transaction
-            .store(STORE)
-            .map_err(storage)?
-            .put(&pair, Some(&IDENTITY.into()))
-            .await
-            .map_err(storage)?;
-        transaction.done().await.map_err(storage)?;
-        Ok(key)
-    }
-
-    /// Forgets the identity that this browser keeps. It cannot be brought back without a backup.
-    pub(crate) async fn forget() -> Result<(), Error> {
-        let _one_tab_at_a_time = locks::hold(locks::IDENTITY).await;
-        let store = open().await?;
-        let transaction = store
-            .transaction(&[STORE], TransactionMode::ReadWrite)
-            .map_err(storage)?;
-        transaction
-            .store(STORE)
-            .map_err(storage)?
-            .delete(IDENTITY.into())
-            .await
-            .map_err(storage)?;
-        transaction.done().await.map_err(storage)?;
-        Ok(())
-    }
-
-    /// Signs the bytes of a record that identity drafted.
-    pub(crate) async fn sign(&self, message: &[u8]) -> Result<Signature, Error> {
-        let algorithm = object(&[
-            ("name", "ECDSA".into()),
-            ("hash", object(&[("name", "SHA-256".into())])?.into()),
-        ])?;
-        let promise = subtle()?
-            .sign_with_object_and_u8_array(&algorithm, &self.private, message)
-            .map_err(|e| crypto("sign", &e))?;
-        let signed = JsFuture::from(promise).await.map_err(|e| crypto("sign", &e))?;
-        Signature::es256(&Uint8Array::new(&signed).to_vec())
-            .map_err(|e| Error::internal(format!("the browser signed something odd: {e}")))
+        Ok(stored.into())
     }
 
     /// The public half.
-    pub(crate) fn public_key(&self) -> PublicKey {
+    pub(crate) fn public(&self) -> PublicKey {
         self.public
+    }
+
+    /// The 65 bytes of the public half, which every WebCrypto takes in again.
+    pub(crate) async fn raw_public(&self) -> Result<Vec<u8>, Error> {
+        crypto::raw(&self.public_key).await
     }
 
     /// Who this is.
@@ -121,66 +81,41 @@ impl IdentityKey {
         self.public.node_id()
     }
 
-    async fn from_pair(pair: &JsValue) -> Result<IdentityKey, Error> {
-        let half = |name: &str| {
-            let key = Reflect::get(pair, &name.into()).ok();
-            key.and_then(|key| key.dyn_into::<CryptoKey>().ok())
-                .ok_or_else(|| {
-                    Error::internal(format!(
-                        "the kept identity has no {name}; reset it on the keys page"
-                    ))
-                })
-        };
-        let (public, private) = (half("publicKey")?, half("privateKey")?);
-        let promise = subtle()?
-            .export_key("raw", &public)
-            .map_err(|e| crypto("read the public key", &e))?;
-        let raw = JsFuture::from(promise)
-            .await
-            .map_err(|e| crypto("read the public key", &e))?;
-        let public = PublicKey::new(identity::Alg::Es256, &Uint8Array::new(&raw).to_vec())
-            .map_err(|e| Error::internal(format!("the kept public key is broken: {e}")))?;
-        Ok(IdentityKey { public, private })
+    /// As the author of registry records.
+    pub(crate) fn authority(&self) -> Authority {
+        Authority::Key(self.public)
+    }
+
+    /// Signs a record.
+    pub(crate) async fn sign<T: Record>(&self, record: &T) -> Result<Signed<T>, Error> {
+        let draft = Signed::draft(record, self.public, Scheme::Es256).map_err(unsignable)?;
+        let signature = self.signature(draft.to_be_signed()).await?;
+        draft.assemble(signature).map_err(unsignable)
+    }
+
+    /// Adds this key's signature to a record that several may sign.
+    pub(crate) async fn cosign<T: Record>(&self, record: &mut CoSigned<T>) -> Result<(), Error> {
+        let message = record.to_be_signed(&self.public, Scheme::Es256);
+        let signature = self.signature(&message).await?;
+        record.add(self.public, signature).map_err(unsignable)
+    }
+
+    async fn signature(&self, message: &[u8]) -> Result<Signature, Error> {
+        let bytes = crypto::sign(&self.private_key, message).await?;
+        Signature::es256(&bytes).map_err(unsignable)
+    }
+
+    async fn new(public_key: CryptoKey, private_key: CryptoKey) -> Result<KeyPair, Error> {
+        let public = PublicKey::new(Alg::Es256, &crypto::raw(&public_key).await?)
+            .map_err(|e| Error::internal(format!("a kept public key is broken: {e}")))?;
+        Ok(KeyPair {
+            public,
+            public_key,
+            private_key,
+        })
     }
 }
 
-async fn open() -> Result<Rexie, Error> {
-    Rexie::builder(DATABASE)
-        .version(1)
-        .add_object_store(ObjectStore::new(STORE))
-        .build()
-        .await
-        .map_err(storage)
-}
-
-fn subtle() -> Result<SubtleCrypto, Error> {
-    let crypto = js_sys::global()
-        .unchecked_into::<web_sys::Window>()
-        .crypto()
-        .map_err(|e| crypto("find WebCrypto", &e))?;
-    let subtle = crypto.subtle();
-    // On a page that is not secure the property is undefined, whatever the bindings say.
-    if subtle.is_undefined() {
-        return Err(Error::new(
-            "not_allowed",
-            "this page is not secure, so the browser keeps no keys: open it over https or on localhost",
-        ));
-    }
-    Ok(subtle)
-}
-
-fn object(fields: &[(&str, JsValue)]) -> Result<Object, Error> {
-    let object = Object::new();
-    for (name, value) in fields {
-        Reflect::set(&object, &(*name).into(), value).map_err(|e| crypto("describe an algorithm", &e))?;
-    }
-    Ok(object)
-}
-
-fn crypto(what: &str, error: &JsValue) -> Error {
-    Error::internal(format!("the browser could not {what}: {}", thrown(error)))
-}
-
-fn storage(error: rexie::Error) -> Error {
-    Error::new("storage_full", format!("the browser's storage refused: {error}"))
+fn unsignable(error: identity::IdentityError) -> Error {
+    Error::internal(format!("this cannot be signed: {error}"))
 }

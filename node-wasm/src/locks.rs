@@ -9,8 +9,6 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// Who makes, replaces or forgets this browser's identity.
-pub(crate) const IDENTITY: &str = "manyhands-identity";
 /// Who lends what the swarm lacks, without naming layers.
 pub(crate) const DEFAULT_LEND: &str = "manyhands-default-lend";
 

@@ -1,19 +1,19 @@
 //! A member's copies of its swarms' registries in the DHT: left there under the member's key, found again by it.
 //! What is in a registry is for `registry` to judge; nothing here believes what it finds.
 
-use identity::{NodeId, Publication, Scheme, Signed, Timestamp, Validity};
+use identity::{NodeId, Publication, Timestamp, Validity};
 use registry::published::{self, INDEX_NAME, Index, Page, PublishedHead, head_name, page_name};
 use registry::{Entry, MAX_ENTRY_LIFE, Registry, SwarmId, entry_bytes, entry_key};
 
 use crate::error::Error;
-use crate::keys::IdentityKey;
+use crate::keys::KeyPair;
 use crate::net::NetLine;
 
 /// Owners whose copies are looked at beside one's own: any one of them that is newer is enough.
 const MAX_OTHER_COPIES: usize = 8;
 
 /// Leaves `registry` in the DHT under `key`, and the swarm in the key's index.
-pub(crate) async fn publish(net: &mut NetLine, key: &IdentityKey, registry: &Registry) -> Result<(), Error> {
+pub(crate) async fn publish(net: &mut NetLine, key: &KeyPair, registry: &Registry) -> Result<(), Error> {
     let me = key.node_id();
     let (head, pages) =
         published::publish(registry).map_err(|e| Error::new("bad_request", format!("the registry: {e}")))?;
@@ -91,7 +91,7 @@ async fn get(net: &mut NetLine, owner: NodeId, name: &str) -> Result<Option<Vec<
 }
 
 /// Signs the next version of an entry and puts it into the DHT.
-async fn put(net: &mut NetLine, key: &IdentityKey, name: String, payload: Vec<u8>) -> Result<(), Error> {
+async fn put(net: &mut NetLine, key: &KeyPair, name: String, payload: Vec<u8>) -> Result<(), Error> {
     let at = entry_key(key.node_id(), &name);
     let before = net.get(at.clone()).await.map_err(gone)?;
     let sequence = before.map_or(0, |found| found.vetted.entry().sequence.saturating_add(1));
@@ -101,9 +101,7 @@ async fn put(net: &mut NetLine, key: &IdentityKey, name: String, payload: Vec<u8
         validity: Validity::starting(now(), MAX_ENTRY_LIFE),
         payload,
     };
-    let draft = Signed::draft(&entry, key.public_key(), Scheme::Es256).map_err(|e| unsound(e.into()))?;
-    let signature = key.sign(draft.to_be_signed()).await?;
-    let state = draft.assemble(signature).map_err(|e| unsound(e.into()))?;
+    let state = key.sign(&entry).await?;
     let publication = Publication {
         state,
         publisher: None,

@@ -107,6 +107,61 @@ impl SwarmAnswer {
     }
 }
 
+/// How the relay is doing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RelayHealth {
+    /// It takes new visitors.
+    pub ready: bool,
+    /// From question to answer.
+    pub ms: f64,
+    /// How far this device's clock is ahead of the relay's, where it said.
+    pub clock_ahead_ms: Option<f64>,
+    /// Peers that it knows to work.
+    pub workers: usize,
+}
+
+#[derive(Deserialize)]
+struct Peers {
+    #[serde(default)]
+    workers: Vec<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Time {
+    time: f64,
+}
+
+/// Asks the relay how it is.
+pub(crate) async fn health(origin: &str) -> Result<RelayHealth, Error> {
+    let start = js_sys::Date::now();
+    let ready = get(&format!("{origin}/readyz")).await?.ok();
+    let ms = js_sys::Date::now() - start;
+    let time: Option<Time> = json(get(&format!("{origin}/api/v1/swarm")).await?).await;
+    let peers: Option<Peers> = json(get(&format!("{origin}/api/v1/peers")).await?).await;
+    Ok(RelayHealth {
+        ready,
+        ms,
+        clock_ahead_ms: time.map(|said| js_sys::Date::now() - said.time),
+        workers: peers.map_or(0, |peers| peers.workers.len()),
+    })
+}
+
+/// An answer that can be read, if it can.
+async fn json<T: serde::de::DeserializeOwned>(response: gloo::net::http::Response) -> Option<T> {
+    let bytes = response.binary().await.ok()?;
+    if bytes.len() > MAX_ANSWER_BYTES {
+        return None;
+    }
+    serde_json::from_slice(&bytes).ok()
+}
+
+async fn get(url: &str) -> Result<gloo::net::http::Response, Error> {
+    Request::get(url)
+        .send()
+        .await
+        .map_err(|e| Error::relay(format!("{url} does not answer: {e}")))
+}
+
 /// The addresses that a browser can dial: WebSocket first, since it shares the page's port and
 /// certificate, then `/webrtc-direct` and WebTransport. Of several WebSockets the one under the
 /// page's own host comes first: it is the one that is known to lead here.
@@ -120,6 +175,37 @@ fn dialable(relay: &Relay, origin: &str) -> Vec<Multiaddr> {
         .collect();
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, address)| address).collect()
+}
+
+/// Where other devices open the relay's page: the WebSocket shares its port, so its address says it. An address of this
+/// machine alone is of no use to them.
+pub(crate) fn page_origins(relays: &[Multiaddr]) -> Vec<String> {
+    relays.iter().filter_map(page_origin).collect()
+}
+
+fn page_origin(address: &Multiaddr) -> Option<String> {
+    use libp2p::multiaddr::Protocol;
+    let (mut host, mut port, mut scheme) = (None, None, None);
+    for protocol in address {
+        match protocol {
+            Protocol::Ip4(ip) if !ip.is_loopback() => host = Some(ip.to_string()),
+            Protocol::Ip6(ip) if !ip.is_loopback() => host = Some(format!("[{ip}]")),
+            Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) if name != "localhost" => {
+                host = Some(name.to_string());
+            }
+            Protocol::Tcp(number) => port = Some(number),
+            Protocol::Tls | Protocol::Wss(_) => scheme = Some("https"),
+            Protocol::Ws(_) => scheme = scheme.or(Some("http")),
+            _ => {}
+        }
+    }
+    let (host, port, scheme) = (host?, port?, scheme?);
+    let usual = matches!((scheme, port), ("https", 443) | ("http", 80));
+    Some(if usual {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}:{port}")
+    })
 }
 
 fn with_peer(text: &str, peer: &str) -> Option<Multiaddr> {

@@ -13,10 +13,31 @@ pub struct Snapshot {
     pub peer_id: Option<String>,
     /// Who we are, across tabs.
     pub node_id: Option<String>,
+    /// Our identity's key, for others to grant a role to.
+    pub public_key: Option<String>,
+    pub backup: Backup,
     pub swarm: Option<SwarmInfo>,
     pub models: Vec<ModelInfo>,
     pub workers: Vec<WorkerInfo>,
+    /// Peers that compute an answer of ours just now.
+    pub busy: Vec<String>,
+    /// Addresses of the relay's pages that other devices may reach, best first.
+    pub reachable: Vec<String>,
     pub lend: LendState,
+}
+
+/// Whether the identity could be lost with this browser.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backup {
+    /// There is no identity.
+    #[default]
+    None,
+    /// It can be made now, on this page.
+    Possible,
+    Made,
+    /// The key was made earlier, and the browser does not give it out.
+    Impossible,
 }
 
 /// Our thread to the relay.
@@ -93,9 +114,11 @@ pub enum Lending {
 }
 
 /// What this tab gave since it opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Gave {
     pub jobs: u64,
     pub tokens: u64,
     pub bytes: u64,
+    /// Time spent computing, at most.
+    pub compute_ms: f64,
 }

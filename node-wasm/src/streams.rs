@@ -33,9 +33,11 @@ pub(crate) struct StreamHandle {
 
 impl StreamHandle {
     /// Queues a message. An error means that the stream is of no more use.
-    pub(crate) fn send(&mut self, message: &Message) -> Result<(), String> {
+    /// Says how many bytes it makes.
+    pub(crate) fn send(&mut self, message: &Message) -> Result<u64, String> {
         let frames = protocol::frames(message).map_err(|e| e.to_string())?;
-        self.queue.try_send(frames).map_err(|e| {
+        let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
+        self.queue.try_send(frames).map(|()| bytes).map_err(|e| {
             if e.is_full() {
                 "the peer does not read".to_owned()
             } else {

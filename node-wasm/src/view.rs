@@ -9,7 +9,7 @@ use node::io::{Input, Now};
 use node::{LendState as NodeLend, Node};
 use protocol::PeerId;
 
-use crate::driver::Clock;
+use crate::driver::{Clock, Given};
 use crate::net::Event;
 use crate::snapshot::{Connection, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};
 
@@ -62,9 +62,12 @@ impl View {
     }
 
     /// What the relay says of itself.
-    pub(crate) fn relay(&mut self, swarm: SwarmInfo, models: Vec<ModelInfo>) {
+    pub(crate) fn relay(&mut self, swarm: SwarmInfo, models: Vec<ModelInfo>, reachable: Vec<String>) {
         self.relay_models = models;
-        self.change(|snapshot| snapshot.swarm = Some(swarm));
+        self.change(|snapshot| {
+            snapshot.swarm = Some(swarm);
+            snapshot.reachable = reachable;
+        });
         self.list_models();
     }
 
@@ -130,7 +133,7 @@ impl View {
     }
 
     /// Takes the node's state over, unless that was done a moment ago.
-    pub(crate) fn refresh(&mut self, node: &Node, clock: &Clock) {
+    pub(crate) fn refresh(&mut self, node: &Node, clock: &Clock, given: &Given) {
         let now = clock.now();
         if self
             .last_refresh
@@ -142,7 +145,16 @@ impl View {
         let state = node.snapshot();
         self.change(|snapshot| {
             snapshot.workers = workers(&state);
-            snapshot.lend.gave.tokens = state.served_positions;
+            snapshot.busy = busy(&state);
+            let gave = &mut snapshot.lend.gave;
+            let more = state.served_positions.saturating_sub(gave.tokens);
+            if let NodeLend::Ready { us_per_token, .. } = &state.lending {
+                // As measured one token after the other: several at once take less.
+                gave.compute_ms += more as f64 * f64::from(*us_per_token) / 1000.0;
+            }
+            gave.tokens = state.served_positions;
+            gave.jobs = given.jobs;
+            gave.bytes = given.bytes;
             lend(snapshot, &state.lending);
         });
     }
@@ -224,6 +236,19 @@ fn workers(state: &node::Snapshot) -> Vec<WorkerInfo> {
             })
         })
         .collect()
+}
+
+/// Everybody who has a stage of an answer under way.
+fn busy(state: &node::Snapshot) -> Vec<String> {
+    let mut peers: Vec<String> = state
+        .requests
+        .iter()
+        .flat_map(|request| &request.stages)
+        .map(|(peer, _)| peer.to_string())
+        .collect();
+    peers.sort_unstable();
+    peers.dedup();
+    peers
 }
 
 fn backend(backend: protocol::Backend) -> &'static str {

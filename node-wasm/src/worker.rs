@@ -7,10 +7,11 @@ use std::rc::Rc;
 
 use futures::channel::{mpsc, oneshot};
 use jobs::{Answer, Ask, Request, Told, Update};
+use js_sys::Array;
 use serde::Serialize as _;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use web_sys::{ErrorEvent, MessageEvent, WorkerOptions, WorkerType};
+use web_sys::{Blob, BlobPropertyBag, ErrorEvent, MessageEvent, Url, WorkerOptions, WorkerType};
 
 use crate::blobs::Wanted;
 use crate::error::{Error, thrown};
@@ -24,8 +25,9 @@ pub(crate) struct Worker {
     shared: Rc<RefCell<Shared>>,
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Whose worker it is: scheme, host and port.
+    origin: String,
     running: Option<Running>,
     last_id: u64,
     /// Whether models may be kept beyond this tab.
@@ -50,14 +52,17 @@ struct Waiting {
 }
 
 impl Worker {
-    /// A worker that keeps models beyond this tab, or does not.
-    pub(crate) fn new(persistent: bool) -> Worker {
-        let shared = Shared {
-            persistent,
-            ..Shared::default()
-        };
+    /// The worker that the relay at `origin` serves, which keeps models beyond this tab, or does not; nothing is
+    /// fetched yet.
+    pub(crate) fn of(origin: &str, persistent: bool) -> Worker {
         Worker {
-            shared: Rc::new(RefCell::new(shared)),
+            shared: Rc::new(RefCell::new(Shared {
+                origin: origin.to_owned(),
+                running: None,
+                last_id: 0,
+                persistent,
+                waiting: HashMap::new(),
+            })),
         }
     }
 
@@ -113,7 +118,7 @@ impl Worker {
     fn post(&self, ask: Ask, waiting: Waiting) -> Result<(), Error> {
         let mut shared = self.shared.borrow_mut();
         if shared.running.is_none() {
-            let mut running = start(&self.shared)?;
+            let mut running = start(&self.shared, &shared.origin)?;
             // Each fresh worker hears this first; nobody waits for its answer.
             let keep = Ask::Keep {
                 persistent: shared.persistent,
@@ -152,11 +157,30 @@ fn send(worker: &web_sys::Worker, message: &JsValue) -> Result<(), Error> {
         .map_err(|e| Error::internal(format!("the compute worker: {}", thrown(&e))))
 }
 
-fn start(shared: &Rc<RefCell<Shared>>) -> Result<Running, Error> {
+/// The address to start the worker by. A page starts no worker from another origin, so on a page that is not ours the
+/// worker is a module of the page's own which does nothing but import ours.
+fn address(origin: &str) -> Result<String, JsValue> {
+    let here = web_sys::window().and_then(|window| window.location().origin().ok());
+    if here.as_deref() == Some(origin) {
+        return Ok(WORKER_URL.to_owned());
+    }
+    let script = format!("import {:?};", format!("{origin}{WORKER_URL}"));
+    let options = BlobPropertyBag::new();
+    options.set_type("text/javascript");
+    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&script.into()), &options)?;
+    Url::create_object_url_with_blob(&blob)
+}
+
+fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
+    let fail = |e: JsValue| Error::internal(format!("the compute worker does not start: {}", thrown(&e)));
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    let worker = web_sys::Worker::new_with_options(WORKER_URL, &options)
-        .map_err(|e| Error::internal(format!("the compute worker does not start: {}", thrown(&e))))?;
+    let address = address(origin).map_err(fail)?;
+    let worker = web_sys::Worker::new_with_options(&address, &options).map_err(fail)?;
+    if address != WORKER_URL {
+        // The browser has taken the module's text along by now.
+        let _ = Url::revoke_object_url(&address);
+    }
     let weak = Rc::downgrade(shared);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Some(shared) = weak.upgrade() else { return };

@@ -14,6 +14,10 @@ export interface LendOptions {
   model?: string;
   /** Layers first to end, half open; those that the swarm lacks most by default. */
   layers?: [number, number];
+  /** What computes them. */
+  backend?: 'auto' | 'gpu' | 'cpu';
+  /** At most this share of the time, above 0, at most 1. */
+  maxDuty?: number;
   onprogress?: (progress: { loaded: number; total: number }) => void;
   signal?: AbortSignal;
 }
@@ -31,6 +35,8 @@ export interface ChatRequest {
   /** Where it may be computed. `swarm`: on strangers' devices, who can read it. */
   mode?: 'auto' | 'local' | 'mine' | 'swarm';
   stream?: boolean;
+  /** With `stream`: a last chunk without choices carries `usage`. */
+  stream_options?: { include_usage?: boolean };
   n?: 1;
   temperature?: number;
   top_p?: number;
@@ -71,12 +77,20 @@ export interface Extra {
   ms?: number;
 }
 
+export interface Usage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  total_tokens: number;
+}
+
 export interface Chunk {
   id: string;
   object: 'chat.completion.chunk';
   created: number;
   model: string;
-  choices: [{ index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: 'stop' | 'length' | null; logprobs: null }];
+  /** None in the chunk that carries `usage`. */
+  choices: { index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: 'stop' | 'length' | null; logprobs: null }[];
+  usage?: Usage | null;
   x_manyhands?: Extra;
 }
 
@@ -86,11 +100,14 @@ export interface Completion {
   created: number;
   model: string;
   choices: [{ index: 0; message: { role: 'assistant'; content: string }; finish_reason: 'stop' | 'length'; logprobs: null }];
+  usage: Usage;
   x_manyhands?: Extra;
 }
 
 export interface ManyhandsNode extends EventTarget {
+  /** On a page of another origin than the relay's this must be called from a click: the relay's own page asks the person. */
   lend(options?: LendOptions): Promise<void>;
+  setMaxDuty(share: number): void;
   stopLending(): Promise<void>;
   chat: {
     completions: {

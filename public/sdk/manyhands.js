@@ -4,29 +4,35 @@
 import init, { ManyhandsNode } from './sdk.js';
 
 const nodes = new WeakMap();
+/** Pages of other origins whose person has agreed to lend, for as long as the page is open. */
+const agreed = new Set();
 
 /** Starts a node. Resolves at once; the node connects in the background. */
 export async function createNode(options = {}) {
   const { signal, ...rest } = options;
   signal?.throwIfAborted();
   await init();
-  const node = new Node({ relay: new URL(import.meta.url).origin, ...rest });
+  const node = new Node({ ...rest, relay: new URL(rest.relay ?? import.meta.url).origin });
   signal?.addEventListener('abort', () => node.stop(), { once: true });
   return node;
 }
 
 class Node extends EventTarget {
+  #relay;
+
   constructor(options) {
     super();
+    this.#relay = options.relay;
     const inner = new ManyhandsNode(options);
     nodes.set(this, inner);
     inner.onState(() => this.dispatchEvent(new CustomEvent('state', { detail: this.status() })));
     this.chat = { completions: { create: (request) => create(inner, request) } };
   }
 
-  /** Lends layers; resolves when they are served. */
+  /** Lends layers; resolves when they are served. On a page that is not the relay's own, the relay's page asks the person first. */
   async lend({ onprogress, signal, ...options } = {}) {
     signal?.throwIfAborted();
+    if (this.#relay !== location.origin) await allowed(this.#relay, options.maxDuty, signal);
     const tell = () => {
       const { loaded_bytes: loaded, total_bytes: total } = this.status().lend;
       if (total > 0) onprogress?.({ loaded: Number(loaded), total: Number(total) });
@@ -39,6 +45,11 @@ class Node extends EventTarget {
     } finally {
       this.removeEventListener('state', tell);
     }
+  }
+
+  /** At most this share of the time, 0 to 1, goes into lent work. */
+  setMaxDuty(share) {
+    nodes.get(this).setMaxDuty(share);
   }
 
   /** Stops lending at once. */
@@ -57,16 +68,72 @@ class Node extends EventTarget {
   }
 }
 
-/** Chunks as they come where `stream` is set, else one completion. */
-async function create(inner, { signal, ...request }) {
+/** Asks the person in a window of the relay's own, where no page around it can answer for them. */
+async function allowed(relay, maxDuty = 1, signal) {
+  if (agreed.has(relay)) return;
+  if (navigator.userActivation && !navigator.userActivation.isActive) {
+    throw refusal('not_allowed', 'lend() must be called from a click: it asks the person in a window');
+  }
+  const address = new URL('/embed/v1', relay);
+  address.searchParams.set('service', 'allow');
+  address.searchParams.set('origin', location.origin);
+  address.searchParams.set('max-duty', String(Math.round(maxDuty * 100)));
+  const asking = open(address, '_blank', 'popup,width=420,height=680');
+  if (!asking) throw refusal('not_allowed', 'the browser did not open the window that asks the person');
+  const answer = await new Promise((resolve) => {
+    const end = (yes) => {
+      clearInterval(watching);
+      removeEventListener('message', hear);
+      signal?.removeEventListener('abort', stop);
+      resolve(yes);
+    };
+    const hear = ({ origin, source, data }) => {
+      if (origin !== relay || source !== asking || data?.manyhands?.v !== 1 || data.manyhands.type !== 'consent') return;
+      end(data.manyhands.agreed === true);
+    };
+    const stop = () => {
+      asking.close();
+      end(false);
+    };
+    // A window that was closed has answered.
+    const watching = setInterval(() => asking.closed && end(false), 300);
+    addEventListener('message', hear);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
   signal?.throwIfAborted();
+  if (!answer) throw refusal('not_allowed', 'the person did not agree to lend this device');
+  agreed.add(relay);
+}
+
+function refusal(code, message) {
+  const error = new Error(message);
+  error.code = code;
+  error.error = { message, type: 'manyhands_error', code, param: null };
+  return error;
+}
+
+/** Chunks as they come where `stream` is set, else one completion. */
+async function create(inner, { signal, stream_options, ...request }) {
+  signal?.throwIfAborted();
+  const wantsUsage = usageWanted(stream_options, request.stream);
   const answer = inner.ask(request);
   signal?.addEventListener('abort', () => answer.stop(), { once: true });
-  const chunks = read(answer, request, signal);
+  const chunks = read(answer, request, signal, wantsUsage || !request.stream);
   return request.stream ? chunks : join(chunks, request);
 }
 
-async function* read(answer, request, signal) {
+/** What of `stream_options` there is to honour. */
+function usageWanted(options, stream) {
+  if (options === undefined || options === null) return false;
+  const { include_usage: wanted = false, ...rest } = options;
+  const [other] = Object.keys(rest);
+  if (!stream || other !== undefined || typeof wanted !== 'boolean') {
+    throw refusal('bad_request', `stream_options: ${other ?? 'include_usage, true or false, with stream alone'}: this cannot be honoured`);
+  }
+  return wanted;
+}
+
+async function* read(answer, request, signal, wantsUsage) {
   const head = {
     id: `chatcmpl-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`,
     object: 'chat.completion.chunk',
@@ -79,6 +146,7 @@ async function* read(answer, request, signal) {
     ...(x_manyhands && { x_manyhands }),
   });
   let route;
+  let usage;
   try {
     yield chunk({ role: 'assistant', content: '' }, null);
     for (;;) {
@@ -102,7 +170,10 @@ async function* read(answer, request, signal) {
           delete route.kind;
           break;
         case 'done':
-          yield chunk({}, event.finish_reason, { route, tokens: event.tokens, ms: event.ms });
+          usage = { prompt_tokens: event.prompt_tokens, completion_tokens: event.tokens, total_tokens: event.prompt_tokens + event.tokens };
+          yield { ...chunk({}, event.finish_reason, { route, tokens: event.tokens, ms: event.ms }), ...(wantsUsage && { usage: null }) };
+          // As OpenAI's clients expect it: after the last chunk, without a choice.
+          if (wantsUsage) yield { ...head, choices: [], usage };
           break;
       }
     }
@@ -114,7 +185,10 @@ async function* read(answer, request, signal) {
 async function join(chunks, request) {
   const text = [];
   let last;
+  let usage;
   for await (const chunk of chunks) {
+    if (chunk.usage) usage = chunk.usage;
+    if (chunk.choices.length === 0) continue;
     text.push(chunk.choices[0].delta.content ?? '');
     last = chunk;
   }
@@ -127,6 +201,7 @@ async function join(chunks, request) {
     choices: [
       { index: 0, message: { role: 'assistant', content: text.join('') }, finish_reason, logprobs: null },
     ],
+    usage,
     x_manyhands: last.x_manyhands,
   };
 }

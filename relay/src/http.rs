@@ -10,6 +10,7 @@ pub mod join;
 pub mod model_files;
 pub mod range;
 pub mod server;
+pub mod sites;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -27,6 +28,7 @@ use self::{
     app::AppFiles,
     error::ApiError,
     headers::{Audience, SecurityHeaders},
+    sites::SiteDesk,
 };
 use crate::{
     metrics::Metrics,
@@ -66,6 +68,7 @@ pub struct AppState {
     pub app: AppFiles,
     pub door: WsDoor,
     pub headers: SecurityHeaders,
+    pub desk: SiteDesk,
 }
 
 /// All routes.
@@ -79,6 +82,10 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/peers", get(api::peers))
         .route("/api/v1/invite", post(join::invite))
         .route("/api/v1/claim", get(claim::offer).post(claim::claim))
+        .route("/api/v1/sites", post(sites::publish))
+        .route("/api/v1/sites/{key}", get(sites::site))
+        .route("/api/v1/sites/{key}/counts", get(sites::counts))
+        .route("/api/v1/sites/{key}/gave", post(sites::gave))
         .route("/api/{*rest}", get(api::unknown))
         .route("/models/{id}", get(model_files::file))
         .route("/models/{id}/manifest", get(model_files::manifest))
@@ -118,7 +125,16 @@ async fn app_or_websocket(State(state): State<Arc<AppState>>, request: Request) 
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     match percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8() {
-        Ok(path) => state.app.answer(&path, &parts.headers).await,
+        Ok(path) => {
+            let mut answer = state.app.answer(&path, &parts.headers).await;
+            // A site that has said where it is may be framed there and nowhere else.
+            if path == "/embed/v1"
+                && let Some(origins) = state.desk.ancestors(parts.uri.query().unwrap_or_default())
+            {
+                state.headers.framed_by(&origins, answer.headers_mut());
+            }
+            answer
+        }
         Err(_) => ApiError::bad_request("path", "the path is not UTF-8").into_response(),
     }
 }

@@ -17,6 +17,7 @@ pub mod owner;
 pub mod rate;
 pub mod serve;
 pub mod shared;
+pub mod sites;
 pub mod stop;
 pub mod store;
 pub mod stun;

@@ -107,6 +107,10 @@ limits! {
     http_header_timeout_s: 10, 60;
     /// Invites that are valid at once.
     max_invites: 1024, 65536;
+    /// Sites whose statements are kept.
+    max_sites: 4096, 65536;
+    /// Statements of sites and reports of their visitors in a minute, and at once, from one /24 or /48.
+    site_writes_per_subnet_per_min: 120, 1000000;
 }
 
 /// There is no limit of that name.

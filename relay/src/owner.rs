@@ -6,8 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use identity::{
-    IdentityError, LocalKey, MAX_PUBLISHER, NodeId, PublicKey, PublisherDelegation, Signed, SigningKey,
-    Timestamp,
+    IdentityError, LocalKey, MAX_PUBLISHER, NodeId, PublicKey, PublisherDelegation, Record, Signed,
+    SigningKey, Timestamp,
 };
 use sha2::{Digest, Sha256};
 
@@ -20,7 +20,7 @@ const OWNER_FILE: &str = "owner.cose";
 /// The ownership of one data folder.
 pub struct Ownership {
     store: Store,
-    publisher: PublicKey,
+    publisher: LocalKey,
     /// Two people who open the same link at once must not both win.
     claiming: Mutex<()>,
 }
@@ -59,14 +59,22 @@ impl Ownership {
         let key = LocalKey::eddsa(&secret).map_err(|error| damaged(error.to_string()))?;
         Ok(Ownership {
             store: store.clone(),
-            publisher: key.public_key(),
+            publisher: key,
             claiming: Mutex::new(()),
         })
     }
 
     /// The key that an owner delegates to.
     pub fn publisher(&self) -> PublicKey {
-        self.publisher
+        self.publisher.public_key()
+    }
+
+    /// Signs a record of what this relay itself has counted.
+    ///
+    /// # Errors
+    /// When the record is larger than its kind may be.
+    pub fn sign<T: Record>(&self, record: &T) -> Result<Signed<T>, IdentityError> {
+        Signed::sign(record, &self.publisher)
     }
 
     /// Who owns the swarm, if somebody does.
@@ -117,7 +125,7 @@ impl Ownership {
             return Err(OwnerError::Secret);
         }
         let verified = Signed::<PublisherDelegation>::from_bytes(delegation)?.verify()?;
-        if verified.publisher != self.publisher {
+        if verified.publisher != self.publisher() {
             return Err(OwnerError::OtherPublisher);
         }
         verified.validity.check(now, MAX_PUBLISHER)?;

@@ -19,7 +19,7 @@ use tokio::{
 use crate::{
     config::{Config, TlsMode},
     driver::{Driver, DriverError},
-    http::{self, AppState, app::AppFiles, headers::SecurityHeaders, server::Server},
+    http::{self, AppState, app::AppFiles, headers::SecurityHeaders, server::Server, sites::SiteDesk},
     keys::{self, KeyError},
     metrics::Metrics,
     models::{Library, ModelError},
@@ -31,6 +31,7 @@ use crate::{
     offers::Board,
     owner::{OwnerError, Ownership},
     shared::Shared,
+    sites::Sites,
     stop,
     store::{Store, StoreError},
     stun,
@@ -172,6 +173,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         turn_credential_s: config.limits.turn_credential_s,
         app: AppFiles::find(config.app.as_deref()),
         door,
+        desk: SiteDesk::new(Sites::new(&store, config.limits.max_sites), &config.limits),
     });
     let line = Ready {
         ready: Where {

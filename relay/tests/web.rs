@@ -22,6 +22,10 @@ fn app() -> tempfile::TempDir {
     write("app-0123456789abcdef.js.br", "squeezed");
     write("app-0123456789abcdef_bg.wasm", "\0asm");
     write("manifest.webmanifest", "{}");
+    fs::create_dir(dir.path().join("embed")).unwrap();
+    write("embed/v1.html", "<!doctype html><title>frame</title>");
+    write("embed/v1.0.0.js", "loader");
+    write("embed/v1.js", "loader");
     dir
 }
 
@@ -521,4 +525,94 @@ fn a_turn_server_is_told_with_a_credential_that_ends() {
     assert!((21_590..=21_600).contains(&left), "{left} s");
     assert_eq!(server["credential"].as_str().unwrap().len(), 28);
     assert!(!relay.log().contains("north"));
+}
+
+/// A site's statement as its owner's browser signs it.
+fn statement(sequence: u64, origins: &[&str]) -> (String, String) {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use identity::{LocalKey, Signed, SigningKey, Timestamp};
+    let key = LocalKey::es256(&[9; 32]).unwrap();
+    let record = registry::SiteOrigins {
+        origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        sequence,
+        issued_at: Timestamp::from_seconds(1_600_000_000),
+    };
+    let bytes = Signed::sign(&record, &key).unwrap().to_bytes();
+    let site = format!("k_{}", URL_SAFE_NO_PAD.encode(key.public_key().to_bytes()));
+    let body = format!("{{\"statement\":\"{}\"}}", URL_SAFE_NO_PAD.encode(bytes));
+    (site, body)
+}
+
+#[test]
+fn a_site_is_framed_where_its_key_says_and_its_visitors_gifts_are_counted_and_signed() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    let at = relay.http();
+    let json = [("content-type", "application/json")];
+    let policy = |path: &str| http::get(at, path).header("content-security-policy").to_owned();
+    assert!(policy("/embed/v1?site=k_unknown").contains("frame-ancestors *;"));
+    assert_eq!(http::get(at, "/embed/v1.html").status, 404);
+
+    let (site, body) = statement(2, &["https://a.example"]);
+    let gave = format!("/api/v1/sites/{site}/gave");
+    let gift = br#"{"visits":1,"jobs":2,"tokens":30,"bytes":400}"#;
+    assert_eq!(http::ask(at, "POST", &gave, &json, gift).status, 404);
+    let published = http::ask(at, "POST", "/api/v1/sites", &json, body.as_bytes());
+    assert_eq!(published.status, 200, "{}", published.text());
+    let escaped = format!("/embed/v1?x=1&s%69te={}", site.replace('_', "%5f"));
+    for path in [format!("/embed/v1?site={site}"), escaped] {
+        assert!(
+            policy(&path).contains("frame-ancestors 'self' https://a.example;"),
+            "{path}"
+        );
+    }
+    let (_, older) = statement(1, &["https://b.example"]);
+    assert_eq!(
+        http::ask(at, "POST", "/api/v1/sites", &json, older.as_bytes()).status,
+        403
+    );
+
+    assert_eq!(http::ask(at, "POST", &gave, &json, gift).status, 204);
+    let foreign = [json[0], ("sec-fetch-site", "cross-site")];
+    assert_eq!(http::ask(at, "POST", &gave, &foreign, gift).status, 403);
+    let counts = http::get(at, &format!("/api/v1/sites/{site}/counts"));
+    let counts: serde_json::Value = serde_json::from_str(&counts.text()).unwrap();
+    assert_eq!((&counts["visits"], &counts["tokens"]), (&1.into(), &30.into()));
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    let signed = URL_SAFE_NO_PAD
+        .decode(counts["signed"].as_str().unwrap())
+        .unwrap();
+    let verified = identity::Signed::<registry::SiteCounts>::from_bytes(&signed)
+        .and_then(|signed| signed.verify())
+        .unwrap();
+    assert_eq!(verified.jobs, 2);
+    let publisher: Vec<u8> = verified.signer().to_bytes();
+    assert_eq!(counts["publisher"], hex::encode(publisher));
+}
+
+#[test]
+fn other_peoples_pages_may_load_the_sdk_its_worker_and_the_loader_and_nothing_else() {
+    let (data, app) = (tempfile::tempdir().unwrap(), app());
+    let relay = Relay::start(data.path(), &["--app", &app.path().to_string_lossy()]);
+    let at = relay.http();
+    for (path, open) in [
+        ("/sdk/sdk.js", true),
+        ("/compute_loader.js", true),
+        ("/compute-0123456789abcdef_bg.wasm", true),
+        ("/embed/v1.js", true),
+        ("/embed/v1.0.0.js", true),
+        ("/", false),
+        ("/app-0123456789abcdef_bg.wasm", false),
+        ("/embed/v1", false),
+    ] {
+        let answer = http::get(at, path);
+        let expect = if open { "*" } else { "" };
+        assert_eq!(answer.header("access-control-allow-origin"), expect, "{path}");
+    }
+    assert!(
+        http::get(at, "/embed/v1.0.0.js")
+            .header("cache-control")
+            .contains("immutable")
+    );
+    assert_eq!(http::get(at, "/embed/v1.js").header("cache-control"), "no-cache");
 }

@@ -1,11 +1,10 @@
-//! Small records in localStorage: settings and agreements.
+//! Small records in localStorage: settings.
 //! Knows nothing of what they mean; where storage is refused they last as long as the page.
 
 use web_sys::Storage;
 
 pub const SETTINGS: &str = "manyhands.settings";
 pub const OWN_MODELS: &str = "manyhands.own-models";
-pub const RECEIPTS: &str = "manyhands.receipts";
 
 pub fn read(key: &str) -> String {
     storage()

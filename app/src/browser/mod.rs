@@ -4,6 +4,9 @@
 pub mod capabilities;
 pub mod files;
 pub mod history;
+pub mod idle;
 pub mod kept;
 pub mod page;
 pub mod power;
+pub mod scan;
+pub mod tone;

@@ -10,12 +10,23 @@ pub fn origin() -> String {
     location(|location| location.origin())
 }
 
-pub fn hostname() -> String {
-    location(|location| location.hostname())
-}
-
 pub fn search() -> String {
     location(|location| location.search())
+}
+
+/// The address's fragment where it begins with `mark`; else nothing. It is taken out of the address, which others may see.
+pub fn fragment(mark: &str) -> String {
+    let hash = location(|location| location.hash());
+    let fragment = hash.trim_start_matches('#');
+    if !fragment.starts_with(mark) {
+        return String::new();
+    }
+    let bare = location(|location| location.pathname()) + &search();
+    if let Some(history) = web_sys::window().and_then(|window| window.history().ok()) {
+        // Where this is refused the address stays as it is.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&bare));
+    }
+    fragment.to_owned()
 }
 
 fn location(read: impl Fn(&web_sys::Location) -> Result<String, JsValue>) -> String {
@@ -31,6 +42,29 @@ pub fn now_ms() -> f64 {
 /// A moment as the person's language writes it.
 pub fn date(ms: f64, language: &str) -> String {
     String::from(js_sys::Date::new(&ms.into()).to_locale_date_string(language, &JsValue::UNDEFINED))
+}
+
+/// Day of the week (0: Monday) and minute of the day, where this device is.
+pub fn local_time() -> (u8, u16) {
+    let now = js_sys::Date::new_0();
+    let weekday = (now.get_day() + 6) % 7;
+    let minute = now.get_hours() * 60 + now.get_minutes();
+    (
+        u8::try_from(weekday).unwrap_or(0),
+        u16::try_from(minute).unwrap_or(0),
+    )
+}
+
+/// The days of the week from Monday on, short, in a language.
+pub fn weekdays(language: &str) -> Vec<String> {
+    let options = js_sys::Object::new();
+    // A browser without the option writes a longer name.
+    let _ = js_sys::Reflect::set(&options, &"weekday".into(), &"short".into());
+    // 2024 began with a Monday.
+    (1..=7)
+        .map(|day| js_sys::Date::new_with_year_month_day(2024, 0, day))
+        .map(|date| String::from(date.to_locale_date_string(language, &options)))
+        .collect()
 }
 
 /// 128 random bits in hexadecimal.

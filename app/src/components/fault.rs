@@ -11,7 +11,10 @@ use crate::view::Fault;
 #[component]
 pub fn FaultNotice(fault: Fault) -> impl IntoView {
     let t = words();
-    let sentence = sentence(t, &fault.code);
+    let sentence = fault
+        .reason
+        .and_then(|reason| because(t, reason))
+        .unwrap_or_else(|| sentence(t, &fault.code));
     let detail = (!fault.message.is_empty()).then(|| {
         view! {
             <details class="fault-detail">
@@ -21,7 +24,7 @@ pub fn FaultNotice(fault: Fault) -> impl IntoView {
         }
     });
     view! {
-        <div class="notice bad" role="alert" data-testid="error" data-code=fault.code.clone()>
+        <div class="notice bad" role="alert" data-testid="error" data-code=fault.code.clone() data-reason=fault.reason>
             {icon(Icon::Warning)}
             <div>
                 <p>{sentence}</p>
@@ -29,6 +32,30 @@ pub fn FaultNotice(fault: Fault) -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// Why a swarm's registry, or an invite, said no.
+fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "last_owner" => t.refused_last_owner,
+        "rank" => t.refused_rank,
+        "not_a_member" => t.refused_not_a_member,
+        "already_a_member" => t.refused_already_a_member,
+        "blocked" => t.refused_blocked,
+        "on_oneself" => t.refused_on_oneself,
+        "wider" => t.refused_wider,
+        "direction" => t.refused_direction,
+        "no_offer" => t.refused_no_offer,
+        "nothing_to_do" => t.refused_nothing_to_do,
+        "too_long" => t.refused_too_long,
+        "full" => t.refused_full,
+        "expired" => t.refused_expired,
+        "clock" => t.refused_clock,
+        "unsound" => t.refused_unsound,
+        "used" => t.refused_used,
+        "floor" => t.refused_floor,
+        _ => return None,
+    })
 }
 
 fn sentence(t: &'static Words, code: &str) -> &'static str {

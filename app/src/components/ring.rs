@@ -14,7 +14,13 @@ const MAX_TICKS: u32 = 160;
 const TINTS: usize = 4;
 
 #[component]
-pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> impl IntoView {
+pub fn Ring(
+    model: Model,
+    workers: Vec<Worker>,
+    own_peer: Option<String>,
+    /// Peers that work just now.
+    busy: Vec<String>,
+) -> impl IntoView {
     let t = words();
     let found = coverage(&model, &workers);
     let layers = model.layers;
@@ -43,7 +49,8 @@ pub fn Ring(model: Model, workers: Vec<Worker>, own_peer: Option<String>) -> imp
         .map(|(at, (worker, lane))| {
             let own = own_peer.as_deref() == Some(worker.peer.as_str());
             let class = if own { "ring-arc own".to_owned() } else { format!("ring-arc tint-{}", at % TINTS) };
-            view! { <path class=class d=arc(worker.first, worker.end, layers, 62.0 + 7.0 * lane as f64)></path> }
+            let works = busy.contains(&worker.peer);
+            view! { <path class=class class:works=works d=arc(worker.first, worker.end, layers, 62.0 + 7.0 * lane as f64)></path> }
         })
         .collect_view();
     let label = fill(t.swarm_ring, &[("model", &model.name)]);

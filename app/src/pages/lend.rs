@@ -3,12 +3,16 @@
 
 use leptos::prelude::*;
 
-use crate::components::{FaultNotice, Icon, Invite, Mark, Missing, icon};
+use crate::components::{Conditions, FaultNotice, Invite, Mark, Missing, Scanner};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
 use crate::lending::lending;
 use crate::view::{Lend, LendState};
+
+/// What a device draws while it computes, roughly: measured figures of phones and of laptops lie around these.
+const PHONE_WATTS: f64 = 4.0;
+const DESK_WATTS: f64 = 25.0;
 
 #[component]
 pub fn LendPage(invited: bool) -> impl IntoView {
@@ -41,6 +45,7 @@ pub fn LendPage(invited: bool) -> impl IntoView {
             <GaveCard lend=lend />
             <Conditions />
             <Invite />
+            <Scanner />
             <Missing />
         </div>
     }
@@ -119,6 +124,11 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
 fn GaveCard(lend: Memo<Lend>) -> impl IntoView {
     let t = words();
     let gave = Memo::new(move |_| lend.with(|lend| lend.gave));
+    let watts = if app().capabilities.phone {
+        PHONE_WATTS
+    } else {
+        DESK_WATTS
+    };
     view! {
         <section class="card" aria-labelledby="gave-title">
             <h2 id="gave-title">{t.gave}</h2>
@@ -126,38 +136,9 @@ fn GaveCard(lend: Memo<Lend>) -> impl IntoView {
                 <div><dt>{t.gave_jobs}</dt><dd>{move || format::count(gave.get().jobs)}</dd></div>
                 <div><dt>{t.gave_tokens}</dt><dd>{move || format::count(gave.get().tokens)}</dd></div>
                 <div><dt>{t.gave_bytes}</dt><dd><bdi>{move || format::bytes(gave.get().bytes)}</bdi></dd></div>
+                <div><dt>{t.gave_energy}</dt><dd data-testid="gave-energy"><bdi>{move || format::energy(gave.get().compute_ms, watts)}</bdi></dd></div>
             </dl>
-            <p class="quiet">{t.gave_session}</p>
-        </section>
-    }
-}
-
-#[component]
-fn Conditions() -> impl IntoView {
-    let t = words();
-    let app = app();
-    let settings = app.settings;
-    view! {
-        <section class="card" aria-labelledby="conditions-title">
-            <h2 id="conditions-title">{t.lend_own_title}</h2>
-            <label class="check">
-                <input type="checkbox" prop:checked=move || settings.with(|s| s.only_charging)
-                    on:change:target=move |event| settings.update(|s| s.only_charging = event.target().checked()) />
-                <span>{t.lend_charging}</span>
-            </label>
-            <label class="check">
-                <input type="checkbox" prop:checked=move || settings.with(|s| s.not_metered)
-                    on:change:target=move |event| settings.update(|s| s.not_metered = event.target().checked()) />
-                <span>{t.lend_wifi}</span>
-            </label>
-            {app.capabilities.phone.then(|| view! {
-                <label class="check">
-                    <input type="checkbox" prop:checked=move || settings.with(|s| s.keep_awake)
-                        on:change:target=move |event| settings.update(|s| s.keep_awake = event.target().checked()) />
-                    <span>{t.lend_awake}</span>
-                </label>
-            })}
-            <p class="row quiet">{icon(Icon::Device)} {if app.capabilities.phone { t.lend_keep_open } else { t.lend_hidden }}</p>
+            <p class="quiet">{t.gave_session} " " {fill(t.gave_watts, &[("n", &watts.to_string())])}</p>
         </section>
     }
 }
@@ -166,6 +147,8 @@ fn pause_sentence(t: &'static Words, reason: Option<&str>) -> &'static str {
     match reason {
         Some("battery") => t.pause_battery,
         Some("metered") => t.pause_metered,
+        Some("busy") => t.pause_busy,
+        Some("schedule") => t.pause_schedule,
         _ => t.pause_other,
     }
 }

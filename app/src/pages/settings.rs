@@ -42,7 +42,7 @@ fn Appearance() -> impl IntoView {
         view! { <option value=value selected=move || settings.with(|s| s.theme == value)>{label}</option> }
     });
     let language = app().language;
-    let languages = Language::ALL.map(|choice| {
+    let languages = Language::all().map(|choice| {
         view! { <option value=choice.tag() lang=choice.tag() selected=move || language.get() == choice>{choice.own_name()}</option> }
     });
     view! {
@@ -57,7 +57,7 @@ fn Appearance() -> impl IntoView {
             <label class="setting">
                 <span>{t.language}</span>
                 <select class="field" data-testid="language" on:change:target=move |event| settings.update(|s| s.language = event.target().value())>
-                    {languages.into_iter().collect_view()}
+                    {languages.collect_view()}
                 </select>
             </label>
         </section>

@@ -3,11 +3,12 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Icon, Ring, icon};
+use crate::components::{Icon, RelayCard, Ring, icon};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
-use crate::view::{Coverage, Model, Worker, coverage};
+use crate::throughput;
+use crate::view::{Coverage, LendState, Model, Snapshot, Worker, coverage};
 
 #[component]
 pub fn SwarmPage() -> impl IntoView {
@@ -19,18 +20,19 @@ pub fn SwarmPage() -> impl IntoView {
                 snapshot.models.clone(),
                 snapshot.workers.clone(),
                 snapshot.peer_id.clone(),
+                working(snapshot),
             )
         })
     });
     let models = move || {
-        let (models, workers, own) = shown.get();
+        let (models, workers, own, busy) = shown.get();
         models
             .into_iter()
-            .map(|model| model_card(model, &workers, own.clone()))
+            .map(|model| model_card(model, &workers, own.clone(), busy.clone()))
             .collect::<Vec<_>>()
     };
     let rows = move || {
-        let (models, workers, own) = shown.get();
+        let (models, workers, own, _) = shown.get();
         if workers.is_empty() {
             return view! {
                 <div class="empty">
@@ -73,11 +75,21 @@ pub fn SwarmPage() -> impl IntoView {
                 <h2 id="devices-title">{t.devices}</h2>
                 {rows}
             </section>
+            <RelayCard />
         </div>
     }
 }
 
-fn model_card(model: Model, workers: &[Worker], own: Option<String>) -> AnyView {
+/// Who computes just now, as far as this device knows: for its own answers, and itself for others.
+fn working(snapshot: &Snapshot) -> Vec<String> {
+    let own = snapshot
+        .peer_id
+        .iter()
+        .filter(|_| snapshot.lend.state == LendState::Working);
+    snapshot.busy.iter().chain(own).cloned().collect()
+}
+
+fn model_card(model: Model, workers: &[Worker], own: Option<String>, busy: Vec<String>) -> AnyView {
     let t = words();
     let found = coverage(&model, workers);
     let whole = found.gaps.is_empty();
@@ -92,6 +104,7 @@ fn model_card(model: Model, workers: &[Worker], own: Option<String>) -> AnyView 
             ("b", &found.layers.to_string()),
         ],
     );
+    let rate = throughput::tokens_per_s(&model, workers);
     let sentence = if whole {
         t.coverage_full.to_owned()
     } else {
@@ -99,13 +112,14 @@ fn model_card(model: Model, workers: &[Worker], own: Option<String>) -> AnyView 
     };
     view! {
         <section class="card model-coverage">
-            <Ring model=model.clone() workers=workers.to_vec() own_peer=own />
+            <Ring model=model.clone() workers=workers.to_vec() own_peer=own busy=busy />
             <div class="coverage" class:whole=whole data-testid="coverage" data-model=model.id.clone()
                 data-covered=found.covered.to_string() data-layers=found.layers.to_string()>
                 <h2><bdi>{model.name.clone()}</bdi></h2>
                 <p class="coverage-figures">{figures}</p>
                 <div class="progress" aria-hidden="true"><div class="progress-bar" style:inline-size=share>{""}</div></div>
                 <p class="quiet">{sentence}</p>
+                {rate.map(|rate| view! { <p class="quiet" data-testid="throughput">{fill(t.throughput, &[("rate", &format::tokens_per_s(rate))])}</p> })}
             </div>
         </section>
     }

@@ -11,6 +11,7 @@
 
 mod apply;
 mod caveats;
+mod consent;
 mod entry;
 pub mod fork;
 mod membership;
@@ -22,6 +23,7 @@ mod refusal;
 mod registry;
 mod role;
 mod search;
+mod site;
 mod state;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod scenarios;
 mod testing;
 
 pub use caveats::{Caveats, MAX_KINDS, MAX_SUBGRANTS, WorkKind};
+pub use consent::{Consent, MAX_CONSENT, Purpose};
 pub use entry::{
     Entry, EntryRefusal, MAX_ENTRY_BYTES, MAX_ENTRY_LIFE, MAX_ENTRY_NAME_BYTES, MAX_ENTRY_PAYLOAD_BYTES,
     Vetted, entry_bytes, entry_key, vet,
@@ -47,4 +50,5 @@ pub use refusal::Refusal;
 pub use registry::{Head, MAX_FORKS, MAX_RECORDS, Outcome, Registry, Standing};
 pub use role::Role;
 pub use search::{Found, Search};
+pub use site::{BadOrigins, MAX_ORIGIN_BYTES, MAX_ORIGINS, SiteCounts, SiteOrigins};
 pub use state::{MAX_BLOCKED, MAX_CHILDREN, MAX_MEMBERS, Member, State, Tenure};

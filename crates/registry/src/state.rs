@@ -132,6 +132,11 @@ impl State {
         self.members.get(&id)
     }
 
+    /// Everybody who is kept out.
+    pub fn blocked(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.blocked.keys().copied()
+    }
+
     /// Whether somebody is kept out.
     pub fn is_blocked(&self, id: NodeId) -> bool {
         self.blocked.contains_key(&id)

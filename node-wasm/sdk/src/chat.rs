@@ -31,6 +31,7 @@ enum Event {
     Route(Route),
     Done {
         finish_reason: &'static str,
+        prompt_tokens: u32,
         tokens: u32,
         ms: f64,
     },
@@ -80,6 +81,7 @@ impl Answer {
             Some(ChatEvent::Route(route)) => Event::Route(route.into()),
             Some(ChatEvent::Done {
                 finish_reason,
+                prompt_tokens,
                 tokens,
                 ms,
             }) => {
@@ -89,6 +91,7 @@ impl Answer {
                 };
                 Event::Done {
                     finish_reason,
+                    prompt_tokens,
                     tokens,
                     ms,
                 }

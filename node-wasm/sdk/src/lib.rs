@@ -44,12 +44,28 @@ impl ManyhandsNode {
 
     /// Lends layers; resolves when they are served.
     pub async fn lend(&self, options: JsValue) -> Result<(), JsValue> {
-        let LendOptionsJs { model, layers } = read(options)?;
+        let options: LendOptionsJs = read(options)?;
+        let backend = options.backend().map_err(|e| thrown(&e))?;
+        let power = options.power().map_err(|e| thrown(&e))?;
         let handle = self.handle.clone();
+        handle.set_power(power);
         handle
-            .lend(LendOptions { model, layers })
+            .lend(LendOptions {
+                model: options.model,
+                layers: options.layers,
+                backend,
+                small: node_wasm::is_phone(),
+            })
             .await
             .map_err(|e| thrown(&e))
+    }
+
+    /// At most this share of the time goes into lent work, from the next step on.
+    #[wasm_bindgen(js_name = setMaxDuty)]
+    pub fn set_max_duty(&self, share: f64) -> Result<(), JsValue> {
+        self.handle
+            .set_power(options::power(share).map_err(|e| thrown(&e))?);
+        Ok(())
     }
 
     /// Stops lending.

@@ -1,7 +1,7 @@
 //! What a page may pass, field by field; anything unknown is refused, not ignored.
 //! It asks nothing of the node.
 
-use node_wasm::{ChatRequest, Error, Message, Mode, Sampling};
+use node_wasm::{Backend, ChatRequest, Error, Message, Mode, Sampling};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -20,6 +20,39 @@ pub(crate) struct NodeOptions {
 pub(crate) struct LendOptionsJs {
     pub(crate) model: Option<String>,
     pub(crate) layers: Option<(u32, u32)>,
+    backend: Option<String>,
+    #[serde(rename = "maxDuty")]
+    max_duty: Option<f64>,
+}
+
+impl LendOptionsJs {
+    /// What computes, or the word that names nothing.
+    pub(crate) fn backend(&self) -> Result<Option<Backend>, Error> {
+        match self.backend.as_deref() {
+            None => Ok(None),
+            Some("auto") => Ok(Some(Backend::Auto)),
+            Some("gpu") => Ok(Some(Backend::Gpu)),
+            Some("cpu") => Ok(Some(Backend::Cpu)),
+            Some(_) => Err(Error::new("bad_request", "backend: auto, gpu or cpu")),
+        }
+    }
+
+    /// Percent of the time.
+    pub(crate) fn power(&self) -> Result<u8, Error> {
+        power(self.max_duty.unwrap_or(1.0))
+    }
+}
+
+/// A share of the time, 0 to 1, in percent.
+pub(crate) fn power(share: f64) -> Result<u8, Error> {
+    if share > 0.0 && share <= 1.0 {
+        Ok((share * 100.0).round().max(1.0) as u8)
+    } else {
+        Err(Error::new(
+            "bad_request",
+            "maxDuty: a share of the time above 0, at most 1",
+        ))
+    }
 }
 
 impl Options for NodeOptions {
@@ -27,7 +60,7 @@ impl Options for NodeOptions {
 }
 
 impl Options for LendOptionsJs {
-    const FIELDS: &'static [&'static str] = &["model", "layers"];
+    const FIELDS: &'static [&'static str] = &["model", "layers", "backend", "maxDuty"];
 }
 
 /// The fields of OpenAI's chat completions that we honour, `prompt` of its completions, and `mode`.

@@ -64,6 +64,8 @@ impl AppFiles {
         // `/embed/v1` is a page of its own; its file has the ending that pages have.
         let name = match path.trim_start_matches('/') {
             "embed/v1" => "embed/v1.html",
+            // Under its own name it would escape the list of pages that may frame it.
+            "embed/v1.html" => "",
             name => name,
         };
         match self.file(name, request).await {
@@ -86,7 +88,7 @@ impl AppFiles {
             None => (self.read(name).await?, false),
         };
         let etag = etag(&bytes, compressed);
-        let cache = if is_hashed(name) {
+        let cache = if is_hashed(name) || is_release(name) {
             "public, max-age=31536000, immutable"
         } else {
             "no-cache"
@@ -146,6 +148,15 @@ fn is_hashed(name: &str) -> bool {
     stem.split(['-', '.', '_'])
         .skip(1)
         .any(|part| part.len() >= 8 && part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Whether it is a published version of the embed's loader, whose hash stands in other people's pages.
+fn is_release(name: &str) -> bool {
+    name.strip_prefix("embed/v1.")
+        .and_then(|rest| rest.strip_suffix(".js"))
+        .is_some_and(|version| {
+            version.bytes().all(|b| b.is_ascii_digit() || b == b'.') && version.contains('.')
+        })
 }
 
 fn accepts_brotli(request: &HeaderMap) -> bool {
@@ -244,6 +255,19 @@ mod tests {
             "app-main.js",
         ] {
             assert!(!is_hashed(plain), "{plain}");
+        }
+    }
+
+    #[test]
+    fn published_versions_of_the_loader_are_immutable_and_the_moving_one_is_not() {
+        for (name, expect) in [
+            ("embed/v1.0.0.js", true),
+            ("embed/v1.12.3.js", true),
+            ("embed/v1.js", false),
+            ("embed/v1.x.js", false),
+            ("embed/frame.js", false),
+        ] {
+            assert_eq!(is_release(name), expect, "{name}");
         }
     }
 

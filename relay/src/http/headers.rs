@@ -12,7 +12,7 @@ use crate::net::addrs::ws_origins;
 pub enum Audience {
     /// Our own pages.
     App,
-    /// Any site: `/api`, `/models/…`, `/sdk`.
+    /// Any site: `/api`, `/models/…`, `/sdk`, and the compute worker that the SDK starts.
     Anyone,
     /// A frame on other sites: `/embed`.
     Frame,
@@ -25,7 +25,8 @@ impl Audience {
             path.strip_prefix(prefix)
                 .is_some_and(|rest| rest.starts_with('/'))
         };
-        if below("/api") || below("/models") || below("/sdk") {
+        let worker = path == "/compute_loader.js" || path.starts_with("/compute-");
+        if below("/api") || below("/models") || below("/sdk") || worker || is_loader(path) {
             Audience::Anyone
         } else if below("/embed") {
             Audience::Frame
@@ -60,6 +61,15 @@ impl SecurityHeaders {
     pub fn with_others<'a>(&self, others: impl Iterator<Item = &'a Multiaddr>) -> Self {
         let addrs: Vec<Multiaddr> = self.addrs.iter().cloned().chain(others.cloned()).collect();
         SecurityHeaders::new(&addrs, self.hsts)
+    }
+
+    /// Lets the frame stand on our own pages and on `origins` alone.
+    pub fn framed_by(&self, origins: &[String], headers: &mut HeaderMap) {
+        let ancestors = format!("'self' {}", origins.join(" "));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            csp(&self.addrs, ancestors.trim_end()),
+        );
     }
 
     /// Adds the headers for `audience`; a header that the answer already has is kept.
@@ -111,6 +121,12 @@ impl SecurityHeaders {
     }
 }
 
+/// The embed's loader: a script tag with `integrity` asks for it in CORS mode.
+fn is_loader(path: &str) -> bool {
+    path.strip_prefix("/embed/v1")
+        .is_some_and(|rest| rest.ends_with(".js") || rest.ends_with(".json"))
+}
+
 /// The content security policy. `connect-src` allows https because a person may open a model by
 /// its URL; beyond that, the relay's own WebSocket addresses.
 fn csp(addrs: &[Multiaddr], frame_ancestors: &str) -> HeaderValue {
@@ -147,6 +163,12 @@ mod tests {
         check("/apis", Audience::App);
         check("/sdk/manyhands.js", Audience::Anyone);
         check("/embed/v1", Audience::Frame);
+        check("/embed/frame.js", Audience::Frame);
+        check("/embed/v1.js", Audience::Anyone);
+        check("/embed/v1.0.0.js", Audience::Anyone);
+        check("/compute_loader.js", Audience::Anyone);
+        check("/compute-0123456789abcdef_bg.wasm", Audience::Anyone);
+        check("/computer.js", Audience::App);
     }
 
     #[test]
@@ -163,6 +185,19 @@ mod tests {
         assert!(!csp.contains("unsafe-inline"), "{csp}");
         assert!(!headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
         assert!(!headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+    }
+
+    #[test]
+    fn a_site_that_said_where_it_is_is_framed_there_alone() {
+        let mut headers = HeaderMap::new();
+        let policy = SecurityHeaders::new(&[], false);
+        policy.framed_by(&["https://a.example".to_owned()], &mut headers);
+        policy.apply(Audience::Frame, &mut headers);
+        let csp = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(csp.contains("frame-ancestors 'self' https://a.example;"), "{csp}");
+        policy.framed_by(&[], &mut headers);
+        let csp = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(csp.contains("frame-ancestors 'self';"), "{csp}");
     }
 
     #[test]

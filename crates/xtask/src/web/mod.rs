@@ -3,6 +3,7 @@
 
 mod budget;
 mod compress;
+mod embed;
 mod folder;
 mod reload;
 mod stamp;
@@ -107,6 +108,7 @@ pub(crate) fn finish(dist: &Path, profile: Profile) -> Result<()> {
         reload::add(dist)?;
     }
     worker::rename(dist)?;
+    embed::publish(dist)?;
     for file in folder::files(dist)? {
         if file.extension().is_some_and(|end| end == "wasm") {
             wasm_imports::check(&file)?;

@@ -1,0 +1,151 @@
+//! Who this browser is: one key pair, made when it is first needed, backed up, taken in, forgotten.
+//! Nothing is made before somebody agreed to something or pressed the button.
+
+use std::cell::RefCell;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+
+use crate::config::Storage;
+use crate::error::Error;
+use crate::kept::{Drawer, Place};
+use crate::keys::KeyPair;
+use crate::sealed;
+use crate::snapshot::Backup;
+
+const PLACE: Place = Place {
+    database: "manyhands-keys",
+    store: "keys",
+};
+/// The one identity of this browser.
+const IDENTITY: &str = "identity";
+/// Its backup, sealed, as it was exported or imported.
+const SEALED: &str = "sealed";
+
+/// The identity and its backup.
+pub(crate) struct IdentityCard {
+    drawer: Drawer,
+    pair: RefCell<Option<KeyPair>>,
+    /// The private half of a key that this page made, until it is sealed or the page is closed.
+    copy: RefCell<Option<Uint8Array>>,
+    has_sealed: RefCell<bool>,
+}
+
+impl IdentityCard {
+    pub(crate) fn new(storage: Storage) -> IdentityCard {
+        IdentityCard {
+            drawer: Drawer::new(PLACE, storage),
+            pair: RefCell::default(),
+            copy: RefCell::default(),
+            has_sealed: RefCell::default(),
+        }
+    }
+
+    /// The identity, if this browser has one. Makes none.
+    pub(crate) async fn find(&self) -> Result<Option<KeyPair>, Error> {
+        if let Some(pair) = self.pair.borrow().clone() {
+            return Ok(Some(pair));
+        }
+        let Some(stored) = self.drawer.get(IDENTITY).await? else {
+            return Ok(None);
+        };
+        let pair = KeyPair::from_stored(&stored).await?;
+        let sealed = self.drawer.get(SEALED).await?.is_some();
+        *self.has_sealed.borrow_mut() = sealed;
+        *self.pair.borrow_mut() = Some(pair.clone());
+        Ok(Some(pair))
+    }
+
+    /// The identity, made if there is none.
+    pub(crate) async fn need(&self) -> Result<KeyPair, Error> {
+        if let Some(pair) = self.find().await? {
+            return Ok(pair);
+        }
+        let (pair, copy) = KeyPair::with_copy().await?;
+        if self.drawer.add(IDENTITY, &pair.to_stored()?).await? {
+            *self.copy.borrow_mut() = Some(copy);
+            *self.pair.borrow_mut() = Some(pair.clone());
+            return Ok(pair);
+        }
+        // Another tab of this browser was faster: there is one identity, and it is that one.
+        self.find()
+            .await?
+            .ok_or_else(|| Error::new("storage_full", "the browser did not keep the new key"))
+    }
+
+    /// The public key, as far as this page has looked for it.
+    pub(crate) fn public(&self) -> Option<identity::PublicKey> {
+        self.pair.borrow().as_ref().map(KeyPair::public)
+    }
+
+    /// Whether a backup can be made, or was.
+    pub(crate) fn backup(&self) -> Backup {
+        if self.pair.borrow().is_none() {
+            Backup::None
+        } else if *self.has_sealed.borrow() {
+            Backup::Made
+        } else if self.copy.borrow().is_some() {
+            Backup::Possible
+        } else {
+            Backup::Impossible
+        }
+    }
+
+    /// The backup, sealed under `passphrase`. Once made, it is the same file under the same passphrase.
+    pub(crate) async fn export(&self, passphrase: &str) -> Result<String, Error> {
+        let pair = self
+            .find()
+            .await?
+            .ok_or_else(|| Error::new("bad_request", "there is no key to export"))?;
+        if let Some(kept) = self.drawer.get(SEALED).await?.and_then(|kept| kept.as_string()) {
+            // Whoever exports it should know now, not when it is needed, that they know the passphrase.
+            sealed::open(&kept, passphrase).await?;
+            return Ok(kept);
+        }
+        let copy = self.copy.borrow().clone();
+        let copy = copy.ok_or_else(|| {
+            Error::new(
+                "not_allowed",
+                "this key was made on an earlier visit without a backup, and the browser does not give it out any more",
+            )
+        })?;
+        let file = sealed::seal(&pair, &copy, passphrase).await?;
+        self.drawer.put(SEALED, &JsValue::from_str(&file)).await?;
+        *self.has_sealed.borrow_mut() = true;
+        forget(&self.copy);
+        Ok(file)
+    }
+
+    /// Takes an identity in from a backup. Refused while there is one: it would be lost.
+    pub(crate) async fn import(&self, file: &str, passphrase: &str) -> Result<(), Error> {
+        let taken = "this browser has a key already: export it if you need it, and forget it first";
+        if self.find().await?.is_some() {
+            return Err(Error::new("not_allowed", taken));
+        }
+        let pair = sealed::open(file, passphrase).await?;
+        if !self.drawer.add(IDENTITY, &pair.to_stored()?).await? {
+            return Err(Error::new("not_allowed", taken));
+        }
+        self.drawer.put(SEALED, &JsValue::from_str(file)).await?;
+        *self.has_sealed.borrow_mut() = true;
+        *self.pair.borrow_mut() = Some(pair);
+        Ok(())
+    }
+
+    /// Forgets the identity. The caller has asked the person twice.
+    pub(crate) async fn forget(&self) -> Result<(), Error> {
+        self.drawer.remove(IDENTITY).await?;
+        self.drawer.remove(SEALED).await?;
+        *self.pair.borrow_mut() = None;
+        *self.has_sealed.borrow_mut() = false;
+        forget(&self.copy);
+        Ok(())
+    }
+}
+
+/// Overwrites the bytes before the engine collects them.
+fn forget(copy: &RefCell<Option<Uint8Array>>) {
+    if let Some(copy) = copy.borrow_mut().take() {
+        copy.fill(0, 0, copy.length());
+    }
+}

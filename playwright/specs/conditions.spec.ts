@@ -1,0 +1,104 @@
+// Lending on one's own conditions: how hard, when, and why it rests; every pause has a reason and a button.
+import type { Page } from '@playwright/test';
+import { type OpenTab, expect, test } from '../fixtures/test.ts';
+import { ChatPage } from '../pages/chat.ts';
+import { consent } from '../pages/consent.ts';
+
+const status = (page: Page) => page.getByTestId('lend-status');
+
+async function lending(openTab: OpenTab, query = '', prepare?: (page: Page) => Promise<void>): Promise<Page> {
+  const { page } = await openTab();
+  await prepare?.(page);
+  await page.goto(`/lend?backend=cpu${query}`);
+  await page.getByTestId('lend-toggle').click();
+  await consent(page, 'lend');
+  return page;
+}
+
+test('each condition pauses with its reason, and its button goes on', async ({ openTab }) => {
+  const page = await lending(openTab, '', async (page) => {
+    await page.addInitScript(() => {
+      Object.defineProperty(navigator, 'getBattery', { value: async () => ({ charging: false }) });
+      Object.defineProperty(navigator, 'connection', { value: { type: 'cellular', saveData: false } });
+    });
+  });
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  for (const [box, reason] of [['lend-charging', 'battery'], ['lend-wifi', 'metered'], ['lend-idle', 'busy']] as const) {
+    await page.getByTestId(box).check();
+    await expect(status(page)).toHaveAttribute('data-state', 'paused');
+    await expect(status(page)).toHaveAttribute('data-reason', reason);
+    await status(page).getByRole('button').click();
+    await expect(page.getByTestId(box)).not.toBeChecked();
+    await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  }
+});
+
+test('outside the hours of the week lending waits', async ({ openTab }) => {
+  const page = await lending(openTab);
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  await page.getByTestId('lend-schedule').check();
+  const clock = (hours: number) => `${String((new Date().getHours() + hours) % 24).padStart(2, '0')}:00`;
+  await page.getByTestId('schedule-from').fill(clock(2));
+  await page.getByTestId('schedule-to').fill(clock(3));
+  await expect(status(page)).toHaveAttribute('data-reason', 'schedule');
+  await page.getByTestId('schedule-from').fill(clock(23));
+  await page.getByTestId('schedule-to').fill(clock(2));
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  for (let day = 0; day < 7; day += 1) await page.getByTestId(`schedule-day-${day}`).uncheck();
+  await expect(status(page)).toHaveAttribute('data-reason', 'schedule');
+  await page.reload();
+  await expect(page.getByTestId('schedule-from')).toHaveValue(clock(23));
+});
+
+test('at a quarter of the power each step is followed by three times its length of rest, and what was given adds up', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  // Notes when steps are posted to the compute worker, when they end, and how long they took by the worker's own word.
+  const page = await lending(openTab, `&storage=memory&model=${model.id}&layers=0-${model.layers}`, async (page) => {
+    await page.addInitScript(() => {
+      const steps: { posted: number; ended: number; computeMs: number }[] = [];
+      Object.defineProperty(globalThis, '__steps', { value: steps });
+      const post = Worker.prototype.postMessage;
+      const open = new Map<number, number>();
+      Worker.prototype.postMessage = function (this: Worker, message: any, ...rest: any[]) {
+        if (!(this as any).noted) {
+          (this as any).noted = true;
+          this.addEventListener('message', ({ data }: MessageEvent) => {
+            const posted = open.get(Number(data.id));
+            const stepped = data.update?.Done?.Stepped;
+            if (posted !== undefined && stepped) steps.push({ posted, ended: Date.now(), computeMs: stepped.compute_ms });
+          });
+        }
+        if (message?.ask?.Step) open.set(Number(message.id), Date.now());
+        return (post as any).call(this, message, ...rest);
+      };
+    });
+  });
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  await page.getByTestId('lend-power-25').check();
+  await expect(page.getByTestId('lend-power')).toHaveAttribute('data-power', '25');
+  const chat = new ChatPage((await openTab()).page);
+  await chat.open(model.id, 'swarm', 96);
+  await chat.ask('Once upon a time');
+  await chat.agree();
+  await chat.answer();
+
+  const steps: { posted: number; ended: number; computeMs: number }[] = await page.evaluate(() => (globalThis as any).__steps);
+  expect(steps.length).toBeGreaterThanOrEqual(48);
+  const short = steps.slice(1).filter((step, at) => step.posted - steps[at]!.ended < 3 * steps[at]!.computeMs - 2);
+  expect(short).toEqual([]);
+
+  const figures = await page.locator('section[aria-labelledby=gave-title] dd').allInnerTexts();
+  const [jobs, tokens] = figures.map((text) => Number(text.replace(/[^\d]/g, '')));
+  expect(jobs).toBeGreaterThanOrEqual(1);
+  expect(tokens).toBeGreaterThanOrEqual(96);
+  expect(figures[2]).toMatch(/^[1-9]/);
+  await expect(page.getByTestId('gave-energy')).toHaveText(/Wh$/);
+});
+
+test('a phone lends a small range, keeps its screen on and says how to scan', async ({ openTab }) => {
+  const { page } = await openTab({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, userAgent: 'Mozilla/5.0 (Linux; Android 14) Chrome/130 Mobile' });
+  await page.goto('/join?backend=cpu');
+  await expect(page.getByTestId('lend-awake')).toBeChecked();
+  await expect(page.getByTestId('scan').or(page.getByTestId('scan-none'))).toBeVisible();
+  await expect(page.getByTestId('invite-note')).toHaveAttribute('data-reason', 'local');
+});
