@@ -33,7 +33,12 @@ mod tests {
         assert_eq!(model.layers, 8);
         assert!(model.bytes <= 8 << 20, "{}", model.bytes);
         assert_eq!(model.license.as_deref(), Some("MIT OR Apache-2.0"));
-        assert!(model.description.as_deref().is_some_and(|text| text.contains("not an assistant")));
+        assert!(
+            model
+                .description
+                .as_deref()
+                .is_some_and(|text| text.contains("not an assistant"))
+        );
         let written = || fs::metadata(store.path(NAME)).unwrap().modified().unwrap();
         let before = written();
         published(&store).unwrap();
