@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use minijinja::value::{Object, Rest, ValueKind};
+use minijinja::value::{Object, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
 /// Bytes of strings and elements of lists that one rendering may make, its prompt included: four times the longest
@@ -182,7 +182,8 @@ fn contains(state: &mut State<'_, '_>, item: &Value, container: &Value) -> Resul
 }
 
 /// Calls the filter whose name is the last argument.
-fn filter(state: &mut State<'_, '_>, args: Rest<Value>) -> Result<Value, Error> {
+fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let args: Vec<Value> = args.0.into_iter().map(Value::from).collect();
     let (Some(name), args) = (
         args.last().and_then(Value::as_str),
         &args[..args.len().saturating_sub(1)],
@@ -325,7 +326,10 @@ fn number(
         let result = whole(as_whole(a)?, as_whole(b)?)?;
         return Some(i64::try_from(result).map_or_else(|_| Value::from(result), Value::from));
     }
-    let as_real = |value: &Value| f64::try_from(value.clone()).ok();
+    let as_real = |value: &Value| {
+        let real = f64::try_from(value.clone()).ok();
+        real.or_else(|| as_whole(value).map(|whole| whole as f64))
+    };
     Some(Value::from(real(as_real(a)?, as_real(b)?)))
 }
 

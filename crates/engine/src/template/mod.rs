@@ -119,7 +119,7 @@ impl ChatTemplate {
             .map(|message| context! { role => &message.role, content => &message.content })
             .collect();
         let strftime_now = Value::from_function(move |format: String| clock::strftime(&format, now_s));
-        let context: Value = [
+        let context: BTreeMap<&str, Value> = [
             ("messages", Value::from(messages)),
             ("add_generation_prompt", add_generation_prompt.into()),
             ("bos_token", self.bos.as_str().into()),
@@ -135,15 +135,17 @@ impl ChatTemplate {
         let program = rewrite::rewrite(&compiled.instructions);
         let (mut prompt, blocks) = (String::new(), BTreeMap::new());
         let mut out = make_string_output(&mut prompt);
-        eval(
+        let root = Value::from(context);
+        let ended = eval(
             &self.environment,
             &program,
-            context,
+            root,
             &blocks,
             &mut out,
             AutoEscape::None,
-        )
-        .map_err(failed)?;
+        );
+        ended.map_err(failed)?;
+        drop(out);
         if prompt.len() > MAX_PROMPT_BYTES {
             let reason = format!("the prompt is longer than {MAX_PROMPT_BYTES} bytes");
             return Err(EngineError::Template(reason));

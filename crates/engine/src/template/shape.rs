@@ -77,6 +77,8 @@ enum Side {
 
 fn side(token: &Token<'_>) -> Side {
     match token {
+        // Constants by name are folded, too.
+        Token::Ident("true" | "false" | "none" | "True" | "False" | "None") => Side::Other,
         Token::Ident(_) => Side::Name,
         Token::Int(_) | Token::Float(_) => Side::Number,
         Token::ParenOpen | Token::Comma => Side::Open,

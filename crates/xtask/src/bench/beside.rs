@@ -148,7 +148,7 @@ fn speeds(program: &mut Cmd) -> Result<[f64; 2]> {
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let speed = objects
         .filter(Value::is_object)
-        .last()
+        .next_back()
         .with_context(|| format!("{program} measured nothing: {said}"))?;
     let read = |key: &str| {
         speed[key]
