@@ -308,26 +308,6 @@ fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
 }
 
 #[test]
-fn stages_that_have_not_found_each_other_yet_are_waited_for_as_a_connection() {
-    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
-    world.run_until(10_000);
-    world.network.walls.insert((1, 2));
-    world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
-    world.run_until(world.now + 9_000);
-    assert!(matches!(
-        world.hosts[asker].events.last().unwrap().2,
-        Event::Waiting {
-            reason: Code::Connecting
-        }
-    ));
-    world.network.walls.clear();
-    world
-        .run_until_over(asker, RequestId(1), world.now + 60_000)
-        .unwrap();
-    finished(&world, asker, RequestId(1));
-}
-
-#[test]
 fn guesses_change_no_token_whatever_the_repeat_penalty() {
     let mut answers = Vec::new();
     for speculate in [false, true] {

@@ -91,8 +91,10 @@ impl<T: Record> Signed<T> {
 
     /// Checks the signature, then reads the record. The only way to a [`Verified`].
     pub fn verify(&self) -> Result<Verified<T>, IdentityError> {
-        let message = to_be_signed::<T>(&self.key, self.signature.scheme(), &self.payload);
-        self.signature.verify(&self.key, &message)?;
+        self.signature.verify(
+            &self.key,
+            &to_be_signed::<T>(&self.key, self.signature.scheme(), &self.payload),
+        )?;
         let value = decode_payload(&self.payload)?;
         Ok(Verified {
             value,

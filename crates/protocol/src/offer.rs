@@ -166,8 +166,7 @@ impl Offer {
     /// # Errors
     /// Whatever keeps it from being this peer's word of just now.
     pub fn open(bytes: &[u8], now: Timestamp) -> Result<Heard, ProtocolError> {
-        let signed = Signed::<Offer>::from_bytes(bytes)?;
-        let verified = signed.verify()?;
+        let verified = Signed::<Offer>::from_bytes(bytes)?.verify()?;
         verified.check()?;
         verified.check_time(now)?;
         let peer = verified.peer.to_bytes().ok_or(ProtocolError::Value("peer id"))?;
