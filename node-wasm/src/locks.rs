@@ -27,18 +27,9 @@ impl Drop for Held {
     }
 }
 
-/// Waits for the lock. Where the browser has none, or refuses (a page that is not secure), nobody
+/// The lock, unless another tab has it. Where the browser has none, or refuses (a page that is not secure), nobody
 /// else can have it either.
-pub(crate) async fn hold(name: &str) -> Held {
-    acquire(name, false).await.unwrap_or(Held { release: None })
-}
-
-/// The lock, unless another tab has it.
 pub(crate) async fn try_hold(name: &str) -> Option<Held> {
-    acquire(name, true).await
-}
-
-async fn acquire(name: &str, only_if_free: bool) -> Option<Held> {
     let Some(manager) = manager() else {
         return Some(Held { release: None });
     };
@@ -61,7 +52,7 @@ async fn acquire(name: &str, only_if_free: bool) -> Option<Held> {
         })
     });
     let options = js_sys::Object::new();
-    let _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &only_if_free.into());
+    let _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
     let asked = manager.request(name, &options, callback.as_ref().unchecked_ref());
     let Some(asked) = asked else {
         return Some(Held { release: None });

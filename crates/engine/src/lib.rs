@@ -16,11 +16,11 @@ mod tokenizer;
 mod weights;
 mod wire;
 
+pub use backend::BackendKind;
 pub use encoder::{
     Encoder, MAX_ENCODER_LAYERS, MAX_ENCODER_TOKENS, MAX_ENCODER_WIDTH, MAX_SAFETENSORS_HEADER_BYTES,
     MAX_SAFETENSORS_TENSORS,
 };
-pub use backend::BackendKind;
 pub use error::EngineError;
 pub use gpu::GpuCost;
 pub use kernels::{Adapter, Choice, Gpu, GpuError};
