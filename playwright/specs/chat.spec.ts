@@ -61,7 +61,7 @@ test('a second answer is a branch, an edited question too, and an edited answer 
   await page.locator('.editor .primary').click();
   await expect(chat.lastAnswer.locator('strong')).toHaveText('better');
   await page.reload();
-  await page.locator('.history-list button').first().click();
+  await page.locator('.history-open').first().click();
   await expect(chat.lastAnswer.locator('strong')).toHaveText('better');
 });
 

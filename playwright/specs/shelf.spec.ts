@@ -98,7 +98,7 @@ test('a reload without network or relay still has history and a model that answe
   await page.context().setOffline(true);
   await page.reload();
   await expect(page.getByTestId('connection')).not.toHaveAttribute('data-state', 'online');
-  await page.locator('.history-list button').first().click();
+  await page.locator('.history-open').first().click();
   await expect(chat.lastAnswer).toHaveAttribute('data-state', 'done');
   await page.getByRole('button', { name: 'New chat' }).click();
   await chat.ask(PROMPT);

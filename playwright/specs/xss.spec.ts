@@ -61,7 +61,7 @@ test(`${PAYLOADS.length} texts that would run, as answers and as questions, run 
   }
   await new SettingsPage(page).import(archive(...talks), String(talks.length));
   await page.goto('/');
-  const list = page.locator('.history-list li button:first-child');
+  const list = page.locator('.history-open');
   await expect(page.locator('.history-list li')).toHaveCount(talks.length);
   let seen = 0;
   for (const [at] of talks.entries()) {

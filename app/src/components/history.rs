@@ -1,6 +1,7 @@
 //! The list of conversations: search, open, rename, delete.
 //! Only a list: the conversations themselves are `chat`'s.
 
+use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
@@ -98,8 +99,16 @@ fn Line(
     };
     let name = move || {
         if is_renaming.get() {
+            let field = NodeRef::<html::Input>::new();
+            // The attribute `autofocus` counts only while a page loads.
+            Effect::new(move || {
+                if let Some(field) = field.get() {
+                    let _ = field.focus();
+                    field.select();
+                }
+            });
             view! {
-                <input class="field" aria-label=t.rename autofocus prop:value=title.get_value()
+                <input class="field" aria-label=t.rename node_ref=field prop:value=title.get_value()
                     on:blur:target=move |event| rename(event.target().value())
                     on:keydown:target=move |event| match event.key().as_str() {
                         "Enter" => rename(event.target().value()),

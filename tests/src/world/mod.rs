@@ -266,11 +266,13 @@ impl World {
 
     /// The receipts that a host has kept.
     pub fn receipts(&self, host: usize) -> Vec<&identity::CoSigned<protocol::Receipt>> {
-        let receipt = |keep| match keep {
-            &Keep::Receipt(ref receipt) => Some(&**receipt),
-            _ => None,
-        };
-        self.hosts[host].kept.iter().filter_map(receipt).collect()
+        let mut found = Vec::new();
+        for keep in &self.hosts[host].kept {
+            if let Keep::Receipt(receipt) = keep {
+                found.push(&**receipt);
+            }
+        }
+        found
     }
 
     pub(crate) fn alive(&self, host: usize, life: u32) -> bool {
