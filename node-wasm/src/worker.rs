@@ -62,6 +62,7 @@ impl Worker {
                 last_id: 0,
                 persistent,
                 waiting: HashMap::new(),
+                peers: None,
             })),
         }
     }

@@ -396,7 +396,7 @@ async fn a_worker_at_one_relay_is_on_the_board_of_the_other() {
     });
     worker.connect(&ws(&relay)).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let sound = offer(&worker.id.to_string(), swarm, [5; 32], 1);
+    let sound = offer(&worker, &worker.id.to_string(), swarm, [5; 32], 1);
     worker.tell(move |swarm| {
         swarm.behaviour_mut().gossip.publish(topic, sound).unwrap();
     });

@@ -162,7 +162,7 @@ pub struct Link {
 
 impl Offer {
     /// Opens a signed offer at `now`: by the session key that its peer id is, or by the identity behind that peer.
-    ///     ///
+    ///
     /// # Errors
     /// Whatever keeps it from being this peer's word of just now.
     pub fn open(bytes: &[u8], now: Timestamp) -> Result<Heard, ProtocolError> {

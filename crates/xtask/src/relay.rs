@@ -45,19 +45,6 @@ pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
     Ok(context.target.join(build.folder()).join("manyhands-relay"))
 }
 
-/// Builds one of the relay's examples beside the relay, and gives its path.
-///
-/// # Errors
-/// When cargo fails.
-pub(crate) fn example(context: &Context, name: &str, build: Build) -> Result<PathBuf> {
-    let mut cargo = context.cargo();
-    cargo
-        .args(["build", "--locked", "--bin", "manyhands-relay", "--example", name])
-        .args(build.arguments("manyhands-relay"))
-        .run()?;
-    Ok(context.target.join(build.folder()).join("examples").join(name))
-}
-
 /// Builds one of the engine's examples and gives its path.
 ///
 /// # Errors

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use identity::Timestamp;
 use libp2p::{Multiaddr, PeerId};
-use protocol::{ModelId, Offer};
+use protocol::{Heard, ModelId, Offer};
 
 /// Peers whose offers are remembered; the node bounds its own table in the same way.
 const MAX_HOLDERS: usize = 1_024;
@@ -26,7 +27,9 @@ struct Holder {
 impl Holders {
     /// Takes in an offer that `from` signed. What is no sound offer of its own changes nothing.
     pub(crate) fn hear(&mut self, from: PeerId, bytes: &[u8], now_ms: u64) {
-        let Ok(offer) = Offer::decode(bytes) else { return };
+        let Ok(Heard { offer, .. }) = Offer::open(bytes, Timestamp::from_ms(now_ms)) else {
+            return;
+        };
         if offer.peer.as_str() != from.to_base58() {
             return;
         }

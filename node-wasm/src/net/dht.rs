@@ -12,10 +12,13 @@ use registry::{Found, Search};
 /// Queries at once: a registry is 64 pages at most.
 const MAX_QUERIES: usize = 80;
 
+/// What a query for an entry has heard so far, and who waits for it.
+type Get = (Search<PeerId>, oneshot::Sender<Option<Found<PeerId>>>);
+
 /// The queries under way.
 #[derive(Default)]
 pub(super) struct Dht {
-    gets: HashMap<QueryId, (Search<PeerId>, oneshot::Sender<Option<Found<PeerId>>>)>,
+    gets: HashMap<QueryId, Get>,
     puts: HashMap<QueryId, oneshot::Sender<Result<(), String>>>,
 }
 

@@ -275,12 +275,12 @@ impl Task {
                 match peer_id {
                     // Another connection to it stands: this one is not missed.
                     Some(peer) if self.connections.reach(&peer) != Reach::None => {}
-                    Some(peer) if self.anchors.knows(&peer) => {
-                        if Some(peer) == self.anchors.peer() && self.dial_until_ms.is_some() {
-                            self.anchors.failed();
-                            self.relay_lost(error.to_string()).await;
-                        }
+                    Some(peer) if Some(peer) == self.anchors.peer() && self.dial_until_ms.is_some() => {
+                        self.anchors.failed();
+                        self.relay_lost(error.to_string()).await;
                     }
+                    // Another relay of the network: its turn has not come, or is over.
+                    Some(peer) if self.anchors.knows(&peer) => {}
                     Some(peer) => self.give_up(peer, error.to_string()).await,
                     None => {}
                 }

@@ -12,7 +12,7 @@ pub(super) fn measure(context: &Context) -> Result<Measured> {
     if !cfg!(target_os = "linux") {
         return Ok(Measured::LeftOut("a program's memory is read from /proc"));
     }
-    let load = relay::example(context, "load", Build::Release)?;
+    let load = relay::example(context, "manyhands-relay", "load", Build::Release)?;
     let said = context.command(&load).output()?;
     let figures: Value = said
         .lines()
