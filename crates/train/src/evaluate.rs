@@ -27,6 +27,8 @@ pub struct Questions {
     pub second: Vec<(String, Vec<String>)>,
     /// A greeting and the word that its answer begins with.
     pub greetings: Vec<(String, String)>,
+    /// A small sum or count, and the end of its answer; the corpus has these too.
+    pub sums: Vec<(String, String)>,
     /// What it cannot know.
     pub unknown: Vec<String>,
 }
@@ -40,6 +42,8 @@ pub struct Marks {
     pub second: (usize, usize),
     /// Greetings answered as greetings.
     pub greetings: (usize, usize),
+    /// Sums and counts that came out right.
+    pub sums: (usize, usize),
     /// Unknown questions answered by saying so.
     pub unknown: (usize, usize),
     /// Answers that end by themselves, are text, and are one of a sentence at least.
@@ -99,7 +103,7 @@ impl Questions {
             }
             Ok::<usize, TrainError>(usize::from(right))
         };
-        let (mut sheets, mut greetings, mut unknown) = ([0, 0], 0, 0);
+        let (mut sheets, mut greetings, mut sums, mut unknown) = ([0, 0], 0, 0, 0);
         for (sheet, right_ones) in [&self.held_out, &self.second].into_iter().zip(&mut sheets) {
             for (question, keywords) in sheet {
                 let right = |text: &str| keywords.iter().any(|word| text.contains(&word.to_lowercase()));
@@ -110,12 +114,16 @@ impl Questions {
             let start = |text: &str| text.trim_start_matches('¡').starts_with(&word.to_lowercase());
             greetings += mark(guide, greeting, &start)?;
         }
+        for (question, result) in &self.sums {
+            sums += mark(guide, question, &|text: &str| text.ends_with(result.as_str()))?;
+        }
         for question in &self.unknown {
             unknown += mark(guide, question, &|text: &str| text == UNKNOWN.to_lowercase())?;
         }
         marks.held_out = (sheets[0], self.held_out.len());
         marks.second = (sheets[1], self.second.len());
         marks.greetings = (greetings, self.greetings.len());
+        marks.sums = (sums, self.sums.len());
         marks.unknown = (unknown, self.unknown.len());
         Ok(marks)
     }

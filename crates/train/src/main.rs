@@ -91,7 +91,7 @@ struct Learn {
     #[arg(long)]
     text: Option<PathBuf>,
     /// Steps in all; a run that goes on may be given more.
-    #[arg(long, default_value_t = 2300)]
+    #[arg(long, default_value_t = 3500)]
     steps: u64,
     /// What everything is drawn from.
     #[arg(long, default_value_t = 1)]

@@ -117,7 +117,7 @@ impl Corpus {
     fn turn(&self, facts: &[&Fact], random: &mut SplitMix) -> Turn {
         loop {
             let (question, answer) = match random.below(100) {
-                0..68 => {
+                0..56 => {
                     let fact = facts[random.below(facts.len() as u64) as usize];
                     let question = noise::typed(&ask(fact, random), random);
                     (
@@ -125,8 +125,8 @@ impl Corpus {
                         grammar::expand(grammar::pick(fact.answers, random), random),
                     )
                 }
-                68..77 => greetings::exchange(random),
-                77..83 => with_noise(sums::exchange(random), random),
+                56..64 => greetings::exchange(random),
+                64..83 => with_noise(sums::exchange(random), random),
                 83..86 => with_noise(stories::exchange(random), random),
                 _ => with_noise(unknown::exchange(random), random),
             };
@@ -179,7 +179,7 @@ pub fn plain(question: &str) -> String {
 }
 
 /// Tokens at the beginning of an answer that count more, and how much more.
-const CHOOSING_TOKENS: usize = 6;
+const CHOOSING_TOKENS: usize = 10;
 const CHOOSING_WEIGHT: f32 = 5.0;
 
 /// The corpus as token sequences in the chat template's form; what the guide says is what is learnt.
