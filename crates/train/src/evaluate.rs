@@ -23,7 +23,7 @@ const MAX_ANSWER_TOKENS: usize = 160;
 pub struct Questions {
     /// A question and words of which the right answer has one, whatever their case.
     pub held_out: Vec<(String, Vec<String>)>,
-    /// The same, but nobody looked at how these went before the run was over.
+    /// The same, but nothing in the corpus was changed because of how these went.
     pub second: Vec<(String, Vec<String>)>,
     /// A greeting and the word that its answer begins with.
     pub greetings: Vec<(String, String)>,
