@@ -143,12 +143,11 @@ fn speeds(program: &mut Cmd) -> Result<[f64; 2]> {
     let output = program.inner().output()?;
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
-    let objects = said
+    let mut objects = said
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let speed = objects
-        .filter(Value::is_object)
-        .next_back()
+        .rfind(Value::is_object)
         .with_context(|| format!("{program} measured nothing: {said}"))?;
     let read = |key: &str| {
         speed[key]
