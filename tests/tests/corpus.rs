@@ -145,7 +145,9 @@ fn actions() -> Vec<(&'static str, Action)> {
 
 #[test]
 fn the_corpora_are_read_without_a_panic() {
-    let targets: [(&str, fn(&[u8]), usize); 3] = [
+    // The target, what it does with a file, and how many files it has at least.
+    type Target = (&'static str, fn(&[u8]), usize);
+    let targets: [Target; 3] = [
         ("frame", once::frame, 30),
         ("record", once::record, 20),
         ("offer", once::offer, 2),
