@@ -1,6 +1,8 @@
 //! The frame around every screen: navigation, connection, consent, the keyboard, and which screen is where.
 //! Holds no state of its own beyond what is open.
 
+use std::time::Duration;
+
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -15,6 +17,9 @@ use crate::conversation::Role;
 use crate::lending::Lending;
 use crate::pages;
 use crate::view::Connection;
+
+/// How long another screen needs to make way for the chat.
+const CHAT_SHOWS_AFTER: Duration = Duration::from_millis(50);
 
 #[component]
 pub fn Root() -> impl IntoView {
@@ -48,7 +53,8 @@ fn Frame() -> impl IntoView {
             app.chats.open_new();
             app.drawer.set(false);
             navigate("/", Default::default());
-            page::focus("chat-input");
+            // From another screen, the chat takes its place a moment after the address.
+            set_timeout(|| page::focus("chat-input"), CHAT_SHOWS_AFTER);
         }
     };
     let on_new = {

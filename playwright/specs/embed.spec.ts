@@ -111,6 +111,8 @@ test('a visitor lends in a window of our own, the host hears of it and may stop 
 });
 
 test('a click on a question that is covered, faded, moved or too small agrees to nothing', async ({ relay, host, site, openTab }) => {
+  // A page for each of a dozen tricks, each with time for the browser to see that it is one.
+  test.setTimeout(300_000);
   const tricks: Record<string, string> = {
     'transparent frame': 'iframe { opacity: 0 !important }',
     'nearly transparent frame': 'iframe { opacity: 0.02 !important }',

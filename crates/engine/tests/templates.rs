@@ -185,7 +185,9 @@ fn templates_that_grow_are_stopped_whatever_they_grow_by() {
         MORE,
     );
     check_stopped(
-        "{% macro m(x, n) %}{% if n %}{{ m(x ~ x, n - 1) }}{% endif %}{% endmacro %}{{ m('aaaa', 40) }}",
+        // A string that is long at once: macros inside macros are over after a dozen.
+        "{% macro m(x, n) %}{% if n %}{{ m(x ~ x, n - 1) }}{% endif %}{% endmacro %}\
+         {{ m('x' * messages|length * 4096 * 100, 40) }}",
         MORE,
     );
     let nested = |open: &str| {
@@ -214,6 +216,38 @@ fn values_in_values_are_stopped() {
     check_stopped(&grown("{% set n.x = {'a': n.x} %}", ""), "nested deeper than");
     check_stopped(&grown("{% set n.x = dict(a=n.x) %}", ""), "nested deeper than");
     check_stopped(&grown("{% set n.x = [n.x, n.x] %}", "{{ n.x }}"), MORE);
+    check_stopped(
+        &grown("{% set n.x = [n.x, n.x, n.x, n.x] %}", "{{ n.x == n.x }}"),
+        MORE,
+    );
+    // Promises on promises, each of which would take its part of the stack to keep.
+    for step in [
+        "{% set n.x = n.x[0:] %}",
+        "{% set n.x = n.x|reverse %}",
+        "{% set n.x = n.x|chain([1]) %}",
+    ] {
+        let source =
+            format!("{{% set n = namespace(x=[1]) %}}{{% for i in range(99999) %}}{step}{{% endfor %}}");
+        check_stopped(&source, "");
+    }
+    // A string of 400 KiB that is looked at again and again.
+    let long = "{% set n = namespace(x='x' * messages|length * 4096 * 100) %}";
+    for looked in [
+        "n.x == n.x ~ ''",
+        "n.x is eq(n.x)",
+        "n.x is lower",
+        "n.x < n.x < n.x",
+        "n.x[-1:]",
+        "n.x[-1]",
+        "range(99999)[0]",
+        "range(99999)[-1:]",
+        "[n.x] != [n.x]",
+    ] {
+        check_stopped(
+            &format!("{long}{{% for i in range(99999) %}}{{% if {looked} %}}{{% endif %}}{{% endfor %}}"),
+            MORE,
+        );
+    }
     check_stopped(
         "{% set n = namespace() %}{% set n.n = n %}{{ n }}",
         "a namespace cannot be stored",
@@ -306,7 +340,7 @@ fn arithmetic_is_as_without_a_budget() {
         "{{ m|length + 2 }} {{ 1.5 + m|length }} {{ m|length * 3 }} {{ 2 * 3 }} {{ m|length * 0.5 }}",
         "3 2.5 3 6 0.5",
     );
-    check("{{ 'a' + 'b' ~ 1 ~ none ~ 2.5 ~ true }}", "ab1none2.5True");
+    check("{{ 'a' + 'b' ~ 1 ~ none ~ 2.5 ~ true }}", "ab1None2.5True");
     check(
         "{% set n = 3 %}{{ 'ab' * n }}{{ n * 'c' }}{{ ([1] * n)|length }}{{ ([1] + [2, 3])|join('-') }}",
         "abababccc31-2-3",
@@ -324,8 +358,9 @@ fn arithmetic_is_as_without_a_budget() {
         "usera1",
     );
     check(
-        "{% macro m(x, y=2) %}{{ x + y }}{% endmacro %}{{ m(1) }}{{ m(1, y=5) }}{% call m(3) %}{% endcall %}",
-        "365",
+        "{% macro m(x, y=2) %}{{ x + y }}{% endmacro %}{{ m(1) }}{{ m(1, y=5) }}\
+         {% macro c(x) %}{{ x }}{{ caller() }}{% endmacro %}{% call c(5) %}!{% endcall %}",
+        "365!",
     );
     check(
         "{% set ns = namespace(a=1) %}{% for i in range(3) %}{% set ns.a = ns.a + i %}{% endfor %}{{ ns.a }}",

@@ -13,7 +13,10 @@ use libp2p::{
     swarm::{NetworkBehaviour, SwarmEvent},
     tcp, yamux,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 /// Longer than anything takes here, so that only what never happens fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -149,14 +152,19 @@ impl Peer {
     pub async fn reserve(&mut self, relay: &Multiaddr) -> Multiaddr {
         let circuit = relay.clone().with(libp2p::multiaddr::Protocol::P2pCircuit);
         let listen = circuit.clone();
+        let (told, listener) = oneshot::channel();
         self.tell(move |swarm| {
-            swarm.listen_on(listen).unwrap();
+            let _ = told.send(swarm.listen_on(listen).unwrap());
         });
+        // That of an earlier relay, which is gone by now, may close meanwhile.
+        let listener = listener.await.unwrap();
         self.first("a reservation", |event| match event {
             SwarmEvent::Behaviour(BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted {
                 ..
             })) => Some(()),
-            SwarmEvent::ListenerClosed { reason, .. } => panic!("{reason:?}"),
+            SwarmEvent::ListenerClosed {
+                listener_id, reason, ..
+            } if listener_id == listener => panic!("{reason:?}"),
             _ => None,
         })
         .await;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use minijinja::value::{Object, Rest, ValueKind, ValueOrKwargs};
+use minijinja::value::{DynObject, Object, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
 /// Bytes of strings and elements of lists that one rendering may make, its prompt included: four times the longest
@@ -12,6 +12,11 @@ pub(super) const MAX_MADE: u64 = 16 << 20;
 
 /// Elements of a list that a template puts together: a conversation has a few per message.
 pub(super) const MAX_ITEMS: u64 = 1 << 16;
+
+/// What an element of a new list costs, and what looking at one value costs, in bytes: less than it takes, so that lists
+/// which grow with the conversation fit, and enough that no list takes much more memory or time than a string would.
+const ITEM: u64 = 8;
+const LOOK: u64 = 4;
 
 /// Values inside values: printing, comparing and dropping descend into them.
 pub(super) const MAX_NESTING: u32 = 48;
@@ -22,6 +27,9 @@ pub(super) const MULTIPLY: &str = "$multiply";
 pub(super) const CONTAINS: &str = "$contains";
 pub(super) const FILTER: &str = "$filter";
 pub(super) const MADE: &str = "$made";
+pub(super) const COUNTED: &str = "$counted";
+pub(super) const SLICED: &str = "$sliced";
+pub(super) const LOOKED_AT: &str = "$looked_at";
 pub(super) const STORED: &str = "$stored";
 pub(super) const STORED_INSIDE: &str = "$stored_inside";
 
@@ -48,6 +56,9 @@ pub(super) fn install(environment: &mut Environment<'static>) {
     environment.add_filter(CONTAINS, contains);
     environment.add_filter(FILTER, filter);
     environment.add_filter(MADE, made);
+    environment.add_filter(COUNTED, counted);
+    environment.add_filter(SLICED, sliced);
+    environment.add_filter(LOOKED_AT, looked_at);
     environment.add_filter(STORED, stored);
     environment.add_filter(STORED_INSIDE, stored_inside);
     environment.set_formatter(emit);
@@ -60,16 +71,24 @@ pub(super) fn install(environment: &mut Environment<'static>) {
 
 /// Takes `units` from the rendering's budget.
 pub(super) fn charge(state: &State<'_, '_>, units: u64) -> Result<(), Error> {
+    let take = |left: &AtomicU64| {
+        let take = |left: u64| left.checked_sub(units);
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    };
+    if of_budget(state, take) == Some(true) {
+        Ok(())
+    } else {
+        Err(spent())
+    }
+}
+
+fn of_budget<T>(state: &State<'_, '_>, ask: impl Fn(&AtomicU64) -> T) -> Option<T> {
     let budget = state.lookup(NAME);
     let left = budget
         .as_ref()
         .and_then(|value| value.downcast_object_ref::<Budget>());
-    let taken = left.is_some_and(|Budget(left)| {
-        let take = |left: u64| left.checked_sub(units);
-        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
-    });
-    if taken { Ok(()) } else { Err(spent()) }
+    left.map(|Budget(left)| ask(left))
 }
 
 fn spent() -> Error {
@@ -82,19 +101,48 @@ fn refused(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 /// What it takes to write a value out or to look at all of it, charged.
 pub(super) fn charge_whole(state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    let mut size = Size::default();
-    size.add(value, 0)?;
-    charge(state, size.bytes + size.nodes)
+    let size = Size::of(state, [value])?;
+    charge(state, size.cost())
 }
 
-/// Bytes and values in a value, each counted as often as it is there.
+/// Charges a list that is about to be made, by its elements.
+pub(super) fn charge_items(state: &State<'_, '_>, count: usize) -> Result<(), Error> {
+    charge(state, (count as u64).saturating_mul(ITEM))
+}
+
+/// Bytes and values in a value, each counted as often as it is there; a key counts with its value.
 #[derive(Default)]
 struct Size {
     bytes: u64,
     nodes: u64,
+    holds_namespace: bool,
+    /// Whether bytes cost anything: strings that are only kept were charged when they were made.
+    bytes_cost: bool,
+    /// Where counting ends: no walk is longer than what is left to pay for it.
+    most: u64,
 }
 
 impl Size {
+    fn of<'v>(state: &State<'_, '_>, values: impl IntoIterator<Item = &'v Value>) -> Result<Size, Error> {
+        let mut size = Size::none(state, true);
+        values.into_iter().try_for_each(|value| size.add(value, 0))?;
+        Ok(size)
+    }
+
+    fn none(state: &State<'_, '_>, bytes_cost: bool) -> Size {
+        let most = of_budget(state, |left| left.load(Ordering::Relaxed)).unwrap_or(0);
+        Size {
+            bytes_cost,
+            most,
+            ..Size::default()
+        }
+    }
+
+    fn cost(&self) -> u64 {
+        let bytes = if self.bytes_cost { self.bytes } else { 0 };
+        bytes + self.nodes * LOOK
+    }
+
     fn add(&mut self, value: &Value, depth: u32) -> Result<(), Error> {
         if depth > MAX_NESTING {
             return Err(refused(format!("values are nested deeper than {MAX_NESTING}")));
@@ -104,8 +152,13 @@ impl Size {
             ValueKind::String => self.bytes += value.as_str().map_or(0, str::len) as u64,
             ValueKind::Bytes => self.bytes += value.as_bytes().map_or(0, <[u8]>::len) as u64,
             ValueKind::Map => {
+                let is_namespace = |object: &DynObject| object.type_name().ends_with("Namespace");
+                self.holds_namespace |= value.as_object().is_some_and(is_namespace);
                 for key in value.try_iter()? {
-                    self.add(&key, depth + 1)?;
+                    match key.as_str() {
+                        Some(key) => self.bytes += key.len() as u64,
+                        None => self.add(&key, depth + 1)?,
+                    }
                     self.add(&value.get_item(&key)?, depth + 1)?;
                 }
             }
@@ -116,7 +169,7 @@ impl Size {
             }
             _ => self.bytes += 24,
         }
-        if self.bytes + self.nodes > MAX_MADE {
+        if self.cost() > self.most {
             Err(spent())
         } else {
             Ok(())
@@ -190,8 +243,12 @@ fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value,
     ) else {
         return Err(refused("a filter without a name"));
     };
-    for value in args {
-        charge_whole(state, value)?;
+    match (name, args) {
+        // They look at no more than the outermost value, and templates ask for them once per message.
+        ("length" | "count" | "first" | "last" | "default" | "d", [value, ..]) => {
+            charge(state, value.as_str().map_or(LOOK, |text| text.len() as u64))?;
+        }
+        _ => args.iter().try_for_each(|value| charge_whole(state, value))?,
     }
     let text = |at: usize| args.get(at).and_then(Value::as_str);
     let options = args.get(1..).unwrap_or_default();
@@ -206,8 +263,7 @@ fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value,
                 .first()
                 .and_then(|list| list.try_iter().ok())
                 .map_or(0, Iterator::count) as u64;
-            let mut joiner = Size::default();
-            options.iter().try_for_each(|option| joiner.add(option, 0))?;
+            let joiner = Size::of(state, options)?;
             charge(state, count.saturating_mul(joiner.bytes))?;
         }
         "indent" => {
@@ -227,8 +283,7 @@ fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value,
         }
         // Escapes are six times as long, and indentation is up to 16 for each level.
         "tojson" => {
-            let mut size = Size::default();
-            args.iter().take(1).try_for_each(|value| size.add(value, 0))?;
+            let size = Size::of(state, args.first())?;
             let indented = if args.len() > 1 {
                 16 * u64::from(MAX_NESTING)
             } else {
@@ -238,6 +293,13 @@ fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value,
                 state,
                 size.bytes.saturating_mul(6) + size.nodes.saturating_mul(indented),
             )?;
+        }
+        "split" => charge_items(state, text(0).map_or(0, |whole| parts(whole, text(1))))?,
+        "lines" => charge_items(state, text(0).map_or(0, |text| text.lines().count()))?,
+        "list" | "map" | "select" | "reject" | "selectattr" | "rejectattr" | "sort" | "unique" | "items"
+        | "dictsort" | "groupby" | "zip" | "chain" => {
+            let count = |value: &Value| value.try_iter().map_or(0, Iterator::count);
+            charge_items(state, args.iter().map(count).sum())?;
         }
         _ => {}
     }
@@ -252,50 +314,82 @@ fn filter(state: &mut State<'_, '_>, args: Rest<ValueOrKwargs>) -> Result<Value,
     made(state, result)
 }
 
-/// Charges a string that was made.
+/// Into how many parts a text is split.
+pub(super) fn parts(text: &str, separator: Option<&str>) -> usize {
+    match separator {
+        Some("") => 0,
+        Some(separator) => text.matches(separator).count() + 1,
+        None => text.split_whitespace().count(),
+    }
+}
+
+/// Charges a string that was made. A list that was only promised is made: a promise on a promise on a promise could
+/// be kept only by as much stack.
 pub(super) fn made(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if value.kind() == ValueKind::Iterable {
+        return list(state, value.try_iter()?);
+    }
     charge(state, value.as_str().map_or(0, str::len) as u64)?;
+    Ok(value)
+}
+
+/// Charges the walk to a place in what can only be counted: strings and ranges, unlike lists.
+fn counted(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
+    let walk = match value.kind() {
+        ValueKind::String => value.as_str().map_or(0, str::len) as u64,
+        ValueKind::Iterable => value.try_iter()?.count() as u64 * LOOK,
+        _ => 0,
+    };
+    charge(state, walk)?;
+    Ok(value)
+}
+
+/// The same for a slice, whose bounds lie above what is sliced: all four are handed back, the last one first, as
+/// they are unpacked.
+fn sliced(
+    state: &mut State<'_, '_>,
+    value: Value,
+    start: Value,
+    stop: Value,
+    step: Value,
+) -> Result<Value, Error> {
+    let value = counted(state, value)?;
+    Ok(Value::from(vec![step, stop, start, value]))
+}
+
+/// Charges a look at all of a value, which comparing takes.
+fn looked_at(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if !value.is_undefined() {
+        charge_whole(state, &value)?;
+    }
     Ok(value)
 }
 
 /// Charges what is stored by its values, and keeps them from growing into each other without end.
 fn stored(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
-    if matches!(
-        value.kind(),
-        ValueKind::Map | ValueKind::Seq | ValueKind::Iterable
-    ) {
-        let mut size = Size::default();
-        size.add(&value, 0)?;
-        charge(state, size.nodes)?;
-    }
+    charge_stored(state, &value)?;
     Ok(value)
 }
 
 /// The same in a namespace. One that held another could hold itself, and comparing it would never end.
 fn stored_inside(state: &mut State<'_, '_>, value: Value) -> Result<Value, Error> {
-    // First what bounds the walk below.
-    let value = stored(state, value)?;
-    if holds_namespace(&value) {
+    if charge_stored(state, &value)?.holds_namespace {
         return Err(refused("a namespace cannot be stored in a namespace"));
     }
     Ok(value)
 }
 
-fn holds_namespace(value: &Value) -> bool {
-    let is_namespace = |value: &Value| {
-        let object = value.as_object();
-        object.is_some_and(|object| object.type_name().ends_with("Namespace"))
-    };
-    let inside = || match value.kind() {
-        ValueKind::Map => value.try_iter().is_ok_and(|mut keys| {
-            keys.any(|key| value.get_item(&key).is_ok_and(|item| holds_namespace(&item)))
-        }),
-        ValueKind::Seq | ValueKind::Iterable => value
-            .try_iter()
-            .is_ok_and(|mut items| items.any(|item| holds_namespace(&item))),
-        _ => false,
-    };
-    is_namespace(value) || inside()
+/// By its values alone: the strings in it were charged when they were made.
+fn charge_stored(state: &State<'_, '_>, value: &Value) -> Result<Size, Error> {
+    let mut size = Size::none(state, false);
+    if matches!(
+        value.kind(),
+        ValueKind::Map | ValueKind::Seq | ValueKind::Iterable
+    ) {
+        size.add(value, 0)?;
+        charge(state, size.cost())?;
+    }
+    Ok(size)
 }
 
 fn list(state: &State<'_, '_>, items: impl Iterator<Item = Value>) -> Result<Value, Error> {
@@ -303,7 +397,7 @@ fn list(state: &State<'_, '_>, items: impl Iterator<Item = Value>) -> Result<Val
     if items.len() as u64 > MAX_ITEMS {
         return Err(refused(format!("a list of more than {MAX_ITEMS} values")));
     }
-    charge(state, items.len() as u64)?;
+    charge_items(state, items.len())?;
     Ok(Value::from(items))
 }
 

@@ -4,7 +4,7 @@
 use minijinja::value::{ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::budget::{MAX_MADE, charge, charge_whole, made};
+use super::budget::{MAX_MADE, charge, charge_items, charge_whole, made, parts};
 
 /// Answers `value.name(args)` where minijinja knows no such method.
 pub(super) fn method(
@@ -20,6 +20,15 @@ pub(super) fn method(
         let count = items.try_iter()?.count();
         charge(state, (text.len() as u64).saturating_mul(count as u64))?;
     }
+    let count = match (name, value.as_str()) {
+        ("split" | "rsplit", Some(text)) => parts(text, args.first().and_then(Value::as_str)),
+        ("splitlines", Some(text)) => text.lines().count(),
+        ("keys" | "values", None) => value.len().unwrap_or(0),
+        // A pair is a list of its own.
+        ("items", None) => value.len().unwrap_or(0) * 4,
+        _ => 0,
+    };
+    charge_items(state, count)?;
     let result = match value.kind() {
         ValueKind::String => string_method(value.as_str().unwrap_or_default(), name, args),
         ValueKind::Map => map_method(value, name, args),

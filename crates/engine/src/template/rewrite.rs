@@ -8,7 +8,9 @@
 use minijinja::Value;
 use minijinja::machinery::{Instruction, Instructions};
 
-use super::budget::{ADD, CONCAT, CONTAINS, FILTER, MADE, MULTIPLY, STORED, STORED_INSIDE};
+use super::budget::{
+    ADD, CONCAT, CONTAINS, COUNTED, FILTER, LOOKED_AT, MADE, MULTIPLY, SLICED, STORED, STORED_INSIDE,
+};
 
 /// A filter is looked up by its name each time.
 const NOT_CACHED: u8 = u8::MAX;
@@ -42,12 +44,44 @@ pub(super) fn rewrite<'s>(old: &Instructions<'s>) -> Instructions<'s> {
 
 fn replace<'s>(instruction: &Instruction<'s>) -> Vec<Instruction<'s>> {
     let call = |name: &'static str, count: u16| Instruction::ApplyFilter(name, Some(count), NOT_CACHED);
+    let looked_at = |instruction: &Instruction<'s>| {
+        vec![
+            Instruction::DupTop,
+            call(LOOKED_AT, 1),
+            Instruction::DiscardTop,
+            instruction.clone(),
+        ]
+    };
     match instruction {
         Instruction::Add => vec![call(ADD, 2)],
         Instruction::StringConcat => vec![call(CONCAT, 2)],
         Instruction::Mul => vec![call(MULTIPLY, 2)],
         Instruction::In => vec![call(CONTAINS, 2)],
-        Instruction::Slice => vec![Instruction::Slice, call(MADE, 1)],
+        // Looking at the right one bounds it: comparing ends where one of them does.
+        Instruction::Eq
+        | Instruction::Ne
+        | Instruction::Gt
+        | Instruction::Gte
+        | Instruction::Lt
+        | Instruction::Lte
+        | Instruction::CompareAndPreserve(_) => looked_at(instruction),
+        Instruction::PerformTest(name, count, _)
+            if *count != Some(1) || matches!(*name, "lower" | "upper") =>
+        {
+            looked_at(instruction)
+        }
+        Instruction::Slice => vec![
+            call(SLICED, 4),
+            Instruction::UnpackList(4),
+            Instruction::Slice,
+            call(MADE, 1),
+        ],
+        Instruction::GetItem => vec![
+            Instruction::Swap,
+            call(COUNTED, 1),
+            Instruction::Swap,
+            Instruction::GetItem,
+        ],
         // Through the formatter, which counts what is written.
         Instruction::EmitRaw(text) => vec![Instruction::LoadConst(Value::from(*text)), Instruction::Emit],
         Instruction::ApplyFilter(name, Some(count), _) => {
