@@ -2,7 +2,7 @@
 import { expect, test } from '../fixtures/test.ts';
 import { KeysPage } from '../pages/keys.ts';
 
-const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings', '/nowhere'];
+const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings'];
 
 /** Text and labels on the page that no table holds. Names, ids, figures and code are nobody's words. */
 const unmarked = () => {

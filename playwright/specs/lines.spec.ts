@@ -2,13 +2,14 @@
 import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { Relay } from '../fixtures/relay.ts';
-import { expect, test } from '../fixtures/test.ts';
+import { expect, type Tab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
 
 const PROMPT = 'Once upon a time';
 const TOKENS = 16;
-const DELAY_MS = 150;
+/** Far more than a busy machine adds. */
+const DELAY_MS = 600;
 
 test('a slow and lossy line makes an answer late, not wrong', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
@@ -25,7 +26,8 @@ test('a slow and lossy line makes an answer late, not wrong', async ({ relay, op
     took.push(Date.now() - start);
   }
   // The asking tab's word for each token goes through the slow half of the line.
-  expect(took[1]!).toBeGreaterThan(took[0]! + (TOKENS / 2) * DELAY_MS);
+  expect(took[1]!).toBeGreaterThan((TOKENS / 2) * DELAY_MS);
+  expect(took[1]!).toBeGreaterThan(took[0]!);
 });
 
 test('a tab reaches the relay over WebRTC where it is given no other address', async ({ openTab }) => {
@@ -33,6 +35,7 @@ test('a tab reaches the relay over WebRTC where it is given no other address', a
   try {
     const model = (await relay.models())[0]!;
     const sockets: string[] = [];
+    const tabs: Tab[] = [];
     const direct = async () => {
       const tab = await openTab({ baseURL: relay.url });
       await tab.page.route('**/api/v1/swarm', async (route) => {
@@ -43,6 +46,7 @@ test('a tab reaches the relay over WebRTC where it is given no other address', a
         await route.fulfill({ response, json: body });
       });
       tab.page.on('websocket', (socket) => sockets.push(socket.url()));
+      tabs.push(tab);
       return tab;
     };
     await new LendPage((await direct()).page).lend(model.id, 0, model.layers);
@@ -53,6 +57,11 @@ test('a tab reaches the relay over WebRTC where it is given no other address', a
     expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
     expect(await chat.hops()).toBe(1);
     expect(sockets).toEqual([]);
+    // libp2p-webrtc-websys drops its closures while the browser still calls them: told, but without effect.
+    for (const { page, complaints } of tabs) {
+      await page.close();
+      for (const complaint of complaints.splice(0)) expect(complaint).toContain('closure invoked recursively or after being dropped');
+    }
   } finally {
     await relay.stop();
   }
@@ -95,7 +104,8 @@ test('a second tab is directly connected soon after its page was opened', async 
     const { createNode } = await import(address!);
     const node = await createNode({ storage: 'memory' });
     Object.assign(globalThis, { sdkNode: node });
-    void node.lend({ model: id, layers: [0, 1] });
+    const request = { model: id, prompt: 'Once', mode: 'swarm', stream: true, max_tokens: 2 };
+    for await (const chunk of await node.chat.completions.create(request)) void chunk;
   }, ['/sdk/manyhands.js', model.id]);
   await expect.poll(() => page.evaluate(() => (globalThis as any).connectedAfterMs ?? 0)).toBeGreaterThan(0);
   const ms = Math.round(await page.evaluate(() => (globalThis as any).connectedAfterMs));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use minijinja::value::{DynObject, Object, Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
-/// Bytes of strings and elements of lists that one rendering may make, its prompt included: four times the longest
+/// Bytes that one rendering may make, its prompt included, elements of lists at what `ITEM` says: four times the longest
 /// prompt, and well under a second of work.
 pub(super) const MAX_MADE: u64 = 16 << 20;
 
