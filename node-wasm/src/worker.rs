@@ -165,7 +165,8 @@ fn address(origin: &str) -> Result<String, JsValue> {
     if here.as_deref() == Some(origin) {
         return Ok(WORKER_URL.to_owned());
     }
-    let script = format!("import {:?};", format!("{origin}{WORKER_URL}"));
+    // A dynamic import is a script to the page's policy, a static one would be a worker of another origin.
+    let script = format!("import({:?});", format!("{origin}{WORKER_URL}"));
     let options = BlobPropertyBag::new();
     options.set_type("text/javascript");
     let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&script.into()), &options)?;
@@ -178,10 +179,6 @@ fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
     options.set_type(WorkerType::Module);
     let address = address(origin).map_err(fail)?;
     let worker = web_sys::Worker::new_with_options(&address, &options).map_err(fail)?;
-    if address != WORKER_URL {
-        // The browser has taken the module's text along by now.
-        let _ = Url::revoke_object_url(&address);
-    }
     let weak = Rc::downgrade(shared);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Some(shared) = weak.upgrade() else { return };
@@ -199,7 +196,12 @@ fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
             let mut shared = shared.borrow_mut();
             (shared.running.take(), std::mem::take(&mut shared.waiting))
         };
-        let message = format!("the compute worker failed: {}", event.message());
+        // A worker that cannot be loaded fails by a plain event, which has no words.
+        let why = js_sys::Reflect::get(&event, &"message".into()).ok();
+        let why = why
+            .and_then(|why| why.as_string())
+            .unwrap_or_else(|| "it cannot be loaded".to_owned());
+        let message = format!("the compute worker failed: {why}");
         for (_, waiting) in waiting {
             let _ = waiting
                 .answer

@@ -12,7 +12,8 @@ const TOKENS = 24;
 const test = base.extend<{ host: Host }>({
   host: async ({ relay }, use) => {
     const host = await Host.start();
-    const socket = relay.url.replace(/^http/, 'ws');
+    // On this machine alone the relay names its own address, and not its name.
+    const socket = `ws://127.0.0.1:${new URL(relay.url).port}`;
     // What the contract says that such a page needs, and nothing else.
     host.show('<h1>somebody else</h1><button id="lend">lend</button>', {
       'content-security-policy': `default-src 'none'; script-src ${relay.url} 'wasm-unsafe-eval'; worker-src blob:; connect-src ${relay.url} ${socket}; img-src data:`,
