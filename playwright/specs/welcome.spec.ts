@@ -11,7 +11,7 @@ test('a relay without a model answers a newcomer with the welcome model', async 
     expect(model).toMatchObject({ name: 'Manyhands Welcome', layers: 8 });
 
     const { page } = await openTab({ baseURL: relay.url });
-    await page.goto('/?temperature=0');
+    await page.goto('/?temperature=0&mode=local');
     await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
     const chat = new ChatPage(page);
     await chat.ask('What is Manyhands?');
