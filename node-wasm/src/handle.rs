@@ -35,6 +35,8 @@ use crate::worker::Worker;
 const MAX_CHAT_EVENTS: usize = 256;
 /// Positions that a lender has room for, where nothing else is known: 2,048 for each of four.
 const LENT_POSITIONS: u32 = 8_192;
+/// Positions behind an answer's end that guesses may take.
+const DRAFT_POSITIONS: u32 = 16;
 
 /// The same on a phone: one conversation at a time.
 const SMALL_POSITIONS: u32 = 2_048;
@@ -311,13 +313,18 @@ impl Handle {
             prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
         };
         let fits = self.shared.models.fits(&text.model, &self.snapshot());
+        // A model that was trained for less than is asked for says as much as it can.
+        let room = facts
+            .context
+            .saturating_sub(text.prompt_tokens.saturating_add(DRAFT_POSITIONS))
+            .max(1);
         let scribe = Scribe::start(text, Rc::clone(&self.shared.view), page);
         let ask = Ask {
             request: id,
             model: self.shared.models.spec(&facts)?,
             prompt,
             sampling: crate::models::sampling(&request.sampling)?,
-            max_tokens: request.max_tokens,
+            max_tokens: request.max_tokens.min(room),
             stop: facts.end_ids,
             mode: match request.mode {
                 Mode::Auto => node::io::Mode::Auto,

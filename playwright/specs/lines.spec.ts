@@ -8,8 +8,8 @@ import { LendPage } from '../pages/lend.ts';
 
 const PROMPT = 'Once upon a time';
 const TOKENS = 16;
-/** Far more than a busy machine adds. */
-const DELAY_MS = 600;
+
+const DELAY_MS = 150;
 
 test('a slow and lossy line makes an answer late, not wrong', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
