@@ -110,49 +110,6 @@ test('a visitor lends in a window of our own, the host hears of it and may stop 
   await expect.poll(async () => (await counts()).visits).toBe(1);
 });
 
-test('a click on a question that is covered, faded, moved or too small agrees to nothing', async ({ relay, host, site, openTab }) => {
-  // A page for each of a dozen tricks, each with time for the browser to see that it is one.
-  test.setTimeout(300_000);
-  const tricks: Record<string, string> = {
-    'transparent frame': 'iframe { opacity: 0 !important }',
-    'nearly transparent frame': 'iframe { opacity: 0.02 !important }',
-    'transparent parent': 'body { opacity: 0.01 }',
-    'a picture over it that lets clicks through': '#over { position: fixed; inset: 0; background: #fff; pointer-events: none; z-index: 9 }',
-    'a picture over half of it': '#over { position: fixed; inset: 0 50% 0 0; background: #fff; pointer-events: none; z-index: 9 }',
-    'scaled down': 'iframe { transform: scale(0.4); transform-origin: 0 0 }',
-    'turned': 'iframe { transform: rotate(180deg) }',
-    'filtered': 'iframe { filter: brightness(50) }',
-    'clipped': 'iframe { clip-path: inset(40% 0 0 0) }',
-    'masked': 'iframe { mask-image: linear-gradient(#000 60%, transparent 60%) }',
-    'blended': 'iframe { mix-blend-mode: difference } body { background: #fff }',
-    'half outside the screen': 'iframe { position: absolute; inset-block-start: -60px }',
-  };
-  for (const [name, style] of Object.entries(tricks)) {
-    host.show(`<style>${style}</style>${tag(relay.url, { site, mode: 'inline', services: 'lend' })}<div id="over"></div>`);
-    const page = await visit(openTab, host);
-    const main = frame(page).getByTestId('embed');
-    await main.waitFor({ state: 'attached' });
-    // The host gets the visitor as far as the question, which asks for nothing yet.
-    await frame(page).getByTestId('embed-lend').evaluate((button) => (button as HTMLElement).click());
-    const accept = frame(page).getByTestId('consent-accept');
-    const opened = page.context().waitForEvent('page', { timeout: 4000 }).catch(() => null);
-    if (await accept.waitFor({ state: 'attached', timeout: 4000 }).then(() => true, () => false)) {
-      await page.waitForTimeout(900);
-      expect(await accept.getAttribute('aria-disabled'), name).toBe('true');
-      await accept.click({ force: true, timeout: 2000 }).catch(() => {});
-      await accept.evaluate((button) => (button as HTMLElement).click()).catch(() => {});
-    }
-    await page.waitForTimeout(300);
-    const { workers, sockets, peers, adapters } = await activity(page);
-    expect({ workers, sockets, peers, adapters }, name).toEqual({ workers: 0, sockets: 0, peers: 0, adapters: 0 });
-    expect(['idle', 'asking'], name).toContain(await main.getAttribute('data-state'));
-    // At most the question has moved to a window of our own, where it waits.
-    const window = await opened;
-    if (window) expect(await activity(window), name).toEqual(NOTHING);
-    await page.context().close();
-  }
-});
-
 test('a question in plain view can be answered in the frame itself', async ({ relay, host, site, openTab }) => {
   host.show(tag(relay.url, { site, mode: 'inline', services: 'lend' }));
   const page = await visit(openTab, host);
