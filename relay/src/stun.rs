@@ -48,8 +48,10 @@ pub async fn run(socket: UdpSocket, metrics: Arc<Metrics>, mut stop: Stop) {
             metrics.deny("stun_rate");
             continue;
         }
-        if socket.send_to(&answer, from).await.is_ok() {
-            metrics.stun_answers.inc();
+        // Counted before it leaves: who has the answer and asks for the figure finds it counted.
+        metrics.stun_answers.inc();
+        if let Err(error) = socket.send_to(&answer, from).await {
+            tracing::debug!(%error, "stun send");
         }
     }
 }
