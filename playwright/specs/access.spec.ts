@@ -83,6 +83,7 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   await tabTo(page, '[data-testid=model-picker]');
   // Ask, stop or wait, go on, answer again, look at other versions.
   await page.keyboard.press('Control+Shift+O');
+  await expect(page.getByTestId('chat-input')).toBeFocused();
   await page.keyboard.type('Once upon a time');
   await page.keyboard.press('Enter');
   await done();

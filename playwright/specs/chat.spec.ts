@@ -171,6 +171,8 @@ test('everything that is exported comes back byte for byte, and a broken file ch
 test('a sheet lists every shortcut and opens over any screen', async ({ openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block' });
   await page.goto('/swarm');
+  // There is no app to listen before it is drawn.
+  await expect(page.getByTestId('connection')).toBeVisible();
   await page.keyboard.press('Control+/');
   await expect(page.getByTestId('shortcut-sheet')).toBeVisible();
   await expect(page.getByTestId('shortcut-sheet').locator('kbd')).toHaveCount(11);
