@@ -94,9 +94,17 @@ function instrument() {
     globalThis.gc?.();
     return { pcs: pcs.size, channels: channels.size, ids: [...channels].map((c) => c.id) };
   };
-  globalThis.floodChannels = (count) => {
+  globalThis.floodChannels = async (count) => {
     const [pc] = pcs;
-    for (let i = 0; i < count; i += 1) pc.createDataChannel('');
+    for (let made = 0; made < count && pc.connectionState === 'connected';) {
+      try {
+        pc.createDataChannel('');
+        made += 1;
+      } catch {
+        // The browser has no id left for the moment, or the other side has had enough.
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    }
   };
   globalThis.closeAllPeerConnections = () => pcs.forEach((pc) => pc.close());
 }
