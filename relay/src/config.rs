@@ -61,6 +61,9 @@ pub struct Settings {
     /// UDP port of libp2p's /webrtc-direct [off]
     #[arg(long, env = "MANYHANDS_RELAY_WEBRTC_PORT", value_name = "PORT|off")]
     pub webrtc_port: Option<Port>,
+    /// UDP port of libp2p's /webtransport [off]
+    #[arg(long, env = "MANYHANDS_RELAY_WEBTRANSPORT_PORT", value_name = "PORT|off")]
+    pub webtransport_port: Option<Port>,
     /// UDP port of the STUN server [off]
     #[arg(long, env = "MANYHANDS_RELAY_STUN_PORT", value_name = "PORT|off")]
     pub stun_port: Option<Port>,
@@ -166,6 +169,7 @@ pub struct Config {
     pub acme_ca: Option<PathBuf>,
     pub p2p_port: Option<u16>,
     pub webrtc_port: Option<u16>,
+    pub webtransport_port: Option<u16>,
     pub stun_port: Option<u16>,
     pub metrics: Option<SocketAddr>,
     pub models: Vec<PathBuf>,
@@ -254,6 +258,7 @@ impl Settings {
             acme_ca: self.acme_ca.or(weaker.acme_ca),
             p2p_port: self.p2p_port.or(weaker.p2p_port),
             webrtc_port: self.webrtc_port.or(weaker.webrtc_port),
+            webtransport_port: self.webtransport_port.or(weaker.webtransport_port),
             stun_port: self.stun_port.or(weaker.stun_port),
             metrics: self.metrics.or(weaker.metrics),
             model: pick(self.model, weaker.model),
@@ -339,6 +344,7 @@ impl Settings {
             acme_ca: self.acme_ca,
             p2p_port: self.p2p_port.and_then(|port| port.0),
             webrtc_port: self.webrtc_port.and_then(|port| port.0),
+            webtransport_port: self.webtransport_port.and_then(|port| port.0),
             stun_port: self.stun_port.and_then(|port| port.0),
             metrics: self
                 .metrics
@@ -371,6 +377,7 @@ impl Config {
             acme_ca: self.acme_ca.clone(),
             p2p_port: Some(Port(self.p2p_port)),
             webrtc_port: Some(Port(self.webrtc_port)),
+            webtransport_port: Some(Port(self.webtransport_port)),
             stun_port: Some(Port(self.stun_port)),
             metrics: Some(MetricsAddr(self.metrics)),
             model: self.models.clone(),

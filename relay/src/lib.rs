@@ -25,3 +25,4 @@ pub mod swarm_state;
 pub mod tls;
 pub mod turn;
 pub mod webrtc_cert;
+pub mod webtransport_cert;

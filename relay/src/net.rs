@@ -9,6 +9,7 @@ pub mod http_ws;
 pub mod meter;
 pub mod records;
 pub mod ties;
+pub mod webtransport;
 pub mod ws_stream;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ use self::{
     behaviour::{Behaviour, BehaviourError},
     http_ws::{HttpWs, WsDoor},
     meter::Metered,
+    webtransport::WebTransport,
 };
 use crate::{limits::Limits, metrics::Metrics};
 
@@ -43,7 +45,7 @@ pub enum NetError {
 /// The relay's swarm and the door through which the web server hands it sockets. It listens on
 /// nothing yet.
 ///
-/// `webrtc` is the certificate of `/webrtc-direct`, where that is enabled. What circuits carry
+/// `webrtc` is the certificate of `/webrtc-direct` and `webtransport` that transport, where they are enabled. What circuits carry
 /// and what the DHT keeps and refuses is counted in `metrics`.
 ///
 /// # Errors
@@ -52,6 +54,7 @@ pub fn build(
     key: &Keypair,
     limits: &Limits,
     webrtc: Option<libp2p_webrtc::tokio::Certificate>,
+    webtransport: Option<WebTransport>,
     metrics: &Metrics,
 ) -> Result<(Swarm<Behaviour>, WsDoor), NetError> {
     let (http_ws, door) = HttpWs::new();
@@ -81,10 +84,20 @@ pub fn build(
         ),
     };
 
+    let counter = metrics.circuit_bytes.clone();
+    let webtransport = match webtransport {
+        None => OptionalTransport::none(),
+        Some(transport) => OptionalTransport::some(
+            transport.map(move |(peer, muxer), _| (peer, StreamMuxerBox::new(Metered::new(muxer, counter)))),
+        ),
+    };
+
     let transport = ws
         .or_transport(tcp)
         .map(|either, _| either.into_inner())
         .or_transport(webrtc)
+        .map(|either, _| either.into_inner())
+        .or_transport(webtransport)
         .map(|either, _| either.into_inner());
     let transport = TransportTimeout::new(transport, Duration::from_secs(limits.handshake_timeout_s)).boxed();
 

@@ -26,6 +26,7 @@ use crate::{
     net::{
         self, NetError,
         addrs::{PublicUrl, interfaces, ws_listen_addrs},
+        webtransport::WebTransport,
     },
     notify,
     offers::Board,
@@ -127,7 +128,10 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         metrics.clone(),
         Board::new(swarm_state.id_bytes, config.limits.max_offers),
     ));
-    let (swarm, door) = net::build(&key, &config.limits, certificate, &metrics)?;
+    let webtransport = config
+        .webtransport_port
+        .map(|_| WebTransport::new(key.clone(), store.clone()));
+    let (swarm, door) = net::build(&key, &config.limits, certificate, webtransport, &metrics)?;
     let mut driver = Driver::new(
         swarm,
         shared.clone(),
@@ -292,6 +296,14 @@ fn listen_addrs(config: &Config, http: SocketAddr, tls: bool, interfaces: &[IpAd
             Multiaddr::from(http.ip())
                 .with(Protocol::Udp(port))
                 .with(Protocol::WebRTCDirect),
+        );
+    }
+    if let Some(port) = config.webtransport_port {
+        addrs.push(
+            Multiaddr::from(http.ip())
+                .with(Protocol::Udp(port))
+                .with(Protocol::QuicV1)
+                .with(Protocol::WebTransport),
         );
     }
     addrs

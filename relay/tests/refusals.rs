@@ -102,7 +102,11 @@ fn an_unknown_key_in_a_config_is_named_with_its_line() {
 fn flags_win_over_environment_and_environment_over_the_file() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("relay.toml");
-    fs::write(&config, "p2p_port = 1\nstun_port = 1\nwebrtc_port = 1\n").unwrap();
+    fs::write(
+        &config,
+        "p2p_port = 1\nstun_port = 1\nwebrtc_port = 1\nwebtransport_port = 1\n",
+    )
+    .unwrap();
     let printed = said(
         program(data.path())
             .env("MANYHANDS_RELAY_P2P_PORT", "2")
@@ -114,6 +118,7 @@ fn flags_win_over_environment_and_environment_over_the_file() {
     assert_eq!(printed.code, Some(0), "{}", printed.err);
     for line in [
         "webrtc_port = \"1\"",
+        "webtransport_port = \"1\"",
         "p2p_port = \"2\"",
         "stun_port = \"off\"",
         "circuit_bytes = 65536",
