@@ -46,16 +46,7 @@ fn all(context: &Context, steps: &mut Steps) -> Result<()> {
             .args(DENY)
             .run()
     })?;
-    if context.command("cargo").args(["deny", "--version"]).succeeds() {
-        step(steps, "licences and advisories", || {
-            context
-                .cargo()
-                .args(["deny", "--all-features", "check", "--config", ".deny.toml"])
-                .run()
-        })?;
-    } else {
-        steps.left_out("licences and advisories", "cargo-deny is not installed");
-    }
+    dependencies(context, steps)?;
     steps.run("rules of the house", || {
         // Of the whole workspace, as the native tests are: another choice of packages compiles dependencies anew.
         suites::native(context, &["--workspace", "--test", "architecture"])
@@ -82,6 +73,31 @@ fn all(context: &Context, steps: &mut Steps) -> Result<()> {
         ensure!(after == before, "this run changed the tree:\n{after}");
         Ok(())
     })
+}
+
+/// What the dependencies may be. What is known against them stands in a database that not every machine reaches.
+fn dependencies(context: &Context, steps: &mut Steps) -> Result<()> {
+    const LICENCES: &str = "licences and sources";
+    const ADVISORIES: &str = "advisories";
+    let deny = |arguments: &[&str]| {
+        let mut cargo = context.cargo();
+        cargo.args(["deny", "--all-features", "--config", ".deny.toml"]);
+        cargo.args(arguments);
+        cargo
+    };
+    if !deny(&["--version"]).succeeds() {
+        steps.left_out(LICENCES, "cargo-deny is not installed");
+        steps.left_out(ADVISORIES, "cargo-deny is not installed");
+        return Ok(());
+    }
+    step(steps, LICENCES, || {
+        deny(&["check", "bans", "licenses", "sources"]).run()
+    })?;
+    if !deny(&["fetch", "db"]).succeeds() {
+        steps.left_out(ADVISORIES, "their database cannot be reached");
+        return Ok(());
+    }
+    step(steps, ADVISORIES, || deny(&["check", "advisories"]).run())
 }
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
