@@ -99,15 +99,18 @@ impl App {
         }
     }
 
-    /// Whether the person agrees, now or earlier. Everything that needs consent passes through here.
-    pub async fn consent(self, purpose: Purpose) -> bool {
+    /// Whether the person agreed earlier; nothing is asked.
+    pub async fn agreed(self, purpose: Purpose) -> bool {
         if !self.receipts_known.get_untracked() {
             self.read_receipts().await;
         }
-        if self
-            .receipts
+        self.receipts
             .with_untracked(|receipts| receipts.agreed(purpose, page::now_ms()))
-        {
+    }
+
+    /// Whether the person agrees, now or earlier. Everything that needs consent passes through here.
+    pub async fn consent(self, purpose: Purpose) -> bool {
+        if self.agreed(purpose).await {
             return true;
         }
         let (sender, answer) = oneshot::channel();

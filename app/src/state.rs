@@ -80,6 +80,11 @@ impl Node {
         handle.stop_lending().await;
     }
 
+    /// Whether all of a model can be computed here, by what is known of both.
+    pub fn fits(self, model: &str) -> bool {
+        self.handle.with_value(|handle| handle.fits(model))
+    }
+
     /// Asks for one answer.
     pub fn ask(self, ask: Ask) -> Answer {
         let handle = self.handle.get_value();
@@ -324,6 +329,7 @@ fn to_request(ask: Ask) -> ChatRequest {
             .map(|(role, content)| node_wasm::Message { role, content })
             .collect(),
         prompt: None,
+        strangers_agreed: ask.strangers_agreed,
         mode: match ask.mode {
             Mode::Auto => node_wasm::Mode::Auto,
             Mode::Local => node_wasm::Mode::Local,

@@ -46,9 +46,14 @@ impl Mode {
         Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
 
-    /// Whether an answer in this mode may pass through devices of people we do not know.
-    pub fn may_reach_strangers(self) -> bool {
-        matches!(self, Self::Auto | Self::Swarm)
+    /// Whether an answer in this mode would in truth go to people we do not know. An automatic choice stays here
+    /// where the model fits, and where nobody lends it there is nobody to ask about.
+    pub fn reaches_strangers(self, fits_here: bool, lent: bool) -> bool {
+        match self {
+            Self::Swarm => true,
+            Self::Auto => !fits_here && lent,
+            Self::Local | Self::Mine => false,
+        }
     }
 }
 
@@ -220,6 +225,13 @@ impl Snapshot {
         self.models.iter().find(|model| model.id == id)
     }
 
+    /// Whether another device lends some of a model.
+    pub fn is_lent(&self, model: &str) -> bool {
+        self.workers
+            .iter()
+            .any(|worker| worker.model == model && Some(&worker.peer) != self.peer_id.as_ref())
+    }
+
     /// The name of a model, or a short form of its id while its description has not arrived.
     pub fn model_name(&self, id: &str) -> String {
         match self.model(id) {
@@ -275,6 +287,14 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether it says that this device cannot, and not that nobody could.
+    pub fn is_of_this_device(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "wont_fit" | "device_lost" | "model_rejected" | "relay_unreachable" | "source_unreachable"
+        )
+    }
+
     pub fn new(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
@@ -302,6 +322,8 @@ pub struct Ask {
     /// `(role, content)`, oldest first.
     pub messages: Vec<(String, String)>,
     pub mode: Mode,
+    /// The person agreed that strangers may compute it and read it.
+    pub strangers_agreed: bool,
     pub temperature: f32,
     pub top_p: f32,
     pub seed: u64,
@@ -415,6 +437,54 @@ mod tests {
             ..Route::default()
         };
         assert_eq!(route.remote_hops(), 2);
+    }
+
+    #[test]
+    fn only_what_would_go_to_strangers_is_asked_about() {
+        let check = |mode: Mode, fits_here, lent, expect| {
+            assert_eq!(
+                mode.reaches_strangers(fits_here, lent),
+                expect,
+                "{mode:?} {fits_here} {lent}"
+            );
+        };
+        for (fits_here, lent) in [(false, false), (false, true), (true, false), (true, true)] {
+            check(Mode::Swarm, fits_here, lent, true);
+            check(Mode::Local, fits_here, lent, false);
+            check(Mode::Mine, fits_here, lent, false);
+        }
+        check(Mode::Auto, true, true, false);
+        check(Mode::Auto, true, false, false);
+        check(Mode::Auto, false, false, false);
+        check(Mode::Auto, false, true, true);
+    }
+
+    #[test]
+    fn a_model_is_lent_by_others_alone() {
+        let lends = |peer: &str, model: &str| Worker {
+            peer: peer.into(),
+            model: model.into(),
+            ..Worker::default()
+        };
+        let snapshot = Snapshot {
+            peer_id: Some("me".into()),
+            workers: vec![lends("me", "a"), lends("other", "b")],
+            ..Snapshot::default()
+        };
+        assert!(!snapshot.is_lent("a"));
+        assert!(snapshot.is_lent("b"));
+        assert!(!snapshot.is_lent("c"));
+    }
+
+    #[test]
+    fn a_fault_of_this_device_is_told_from_one_of_the_question() {
+        let check = |code, expect| assert_eq!(Fault::new(code, "").is_of_this_device(), expect, "{code}");
+        check("wont_fit", true);
+        check("model_rejected", true);
+        check("relay_unreachable", true);
+        check("bad_request", false);
+        check("no_route", false);
+        check("aborted", false);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub struct ChatRequest {
     /// Raw text instead of a conversation: no template is applied.
     pub prompt: Option<String>,
     pub mode: Mode,
+    /// The person knows that strangers may compute this answer and read it. [`Mode::Auto`] leaves this device only
+    /// then; [`Mode::Swarm`] says it by itself.
+    pub strangers_agreed: bool,
     pub max_tokens: u32,
     pub sampling: jobs::Sampling,
 }
@@ -37,6 +40,25 @@ pub enum Mode {
     Mine,
     /// Anybody in the swarm: they can read the conversation.
     Swarm,
+}
+
+impl Mode {
+    /// The node's word for it, given whether the model fits this tab: without the person's agreement an automatic
+    /// choice has this device alone to choose.
+    pub(crate) fn for_node(self, strangers_agreed: bool, fits: bool) -> Result<node::io::Mode, Error> {
+        Ok(match self {
+            Mode::Auto if strangers_agreed => node::io::Mode::Auto,
+            Mode::Auto if fits => node::io::Mode::Local,
+            Mode::Auto => {
+                let message =
+                    "the model does not fit this device, and nobody agreed that strangers compute the answer";
+                return Err(Error::new("wont_fit", message));
+            }
+            Mode::Local => node::io::Mode::Local,
+            Mode::Mine => node::io::Mode::Mine,
+            Mode::Swarm => node::io::Mode::Swarm,
+        })
+    }
 }
 
 /// What happens to an answer.

@@ -89,8 +89,13 @@ impl Handle {
         let worker = Worker::of(&config.relay_origin, config.storage == Storage::Persistent);
         let knobs = Rc::new(Knobs::new(config.backend));
         let models = Models::new(config.relay_origin.clone(), worker.clone());
-        let shelf = Shelf::new(config.relay_origin.clone(), worker.clone(), Rc::clone(&view));
         let peers_allowed = Rc::<Cell<bool>>::default();
+        let shelf = Shelf::new(
+            config.relay_origin.clone(),
+            worker.clone(),
+            Rc::clone(&view),
+            Rc::clone(&peers_allowed),
+        );
         let net = Rc::<RefCell<Option<NetLine>>>::default();
         bring_up::start(
             config.clone(),
@@ -235,6 +240,11 @@ impl Handle {
         }
     }
 
+    /// Whether all of a model can be computed in this tab, by what is known of both.
+    pub fn fits(&self, model: &str) -> bool {
+        self.shared.models.fits(model, &self.snapshot())
+    }
+
     /// Leaves a swarm's registry in the DHT under this browser's identity, so that it is found
     /// again by the key alone. What is left there is to be renewed within three days.
     pub async fn publish_registry(&self, registry: &Registry) -> Result<(), Error> {
@@ -290,15 +300,20 @@ impl Handle {
         request: ChatRequest,
         page: mpsc::Sender<ChatEvent>,
     ) -> Result<(), Error> {
-        // Strangers are asked for chunks only by somebody who asks them to compute anyway.
-        if matches!(request.mode, Mode::Swarm | Mode::Mine) {
-            self.shared.peers_allowed.set(true);
-        }
         if self.shared.knobs.backend() == Backend::Gpu {
             // Asked for by name: without it there is no answer, rather than one from the processor.
             self.device().await?;
         }
         let model = self.model(request.model).await?;
+        // Others are asked for chunks only by somebody who asks them to compute anyway.
+        let elsewhere = match request.mode {
+            Mode::Swarm | Mode::Mine => true,
+            Mode::Auto => request.strangers_agreed && !self.fits(&model),
+            Mode::Local => false,
+        };
+        if elsewhere {
+            self.shared.peers_allowed.set(true);
+        }
         let facts = self.shared.models.open(&model).await?;
         let prompt = match request.prompt {
             Some(text) => jobs::Prompt::Raw(text),
@@ -312,7 +327,8 @@ impl Handle {
             from_nothing,
             prompt_tokens: u32::try_from(prompt.len()).unwrap_or(u32::MAX),
         };
-        let fits = self.shared.models.fits(&text.model, &self.snapshot());
+        let fits = self.fits(&text.model);
+        let mode = request.mode.for_node(request.strangers_agreed, fits)?;
         // A model that was trained for less than is asked for says as much as it can.
         let room = facts
             .context
@@ -326,12 +342,7 @@ impl Handle {
             sampling: crate::models::sampling(&request.sampling)?,
             max_tokens: request.max_tokens.min(room),
             stop: facts.end_ids,
-            mode: match request.mode {
-                Mode::Auto => node::io::Mode::Auto,
-                Mode::Local => node::io::Mode::Local,
-                Mode::Mine => node::io::Mode::Mine,
-                Mode::Swarm => node::io::Mode::Swarm,
-            },
+            mode,
             wire: self.shared.config.wire.map(|wire| match wire {
                 Wire::F32 => protocol::WireType::F32,
                 Wire::F16 => protocol::WireType::F16,

@@ -33,18 +33,26 @@ struct Shared {
     origin: String,
     worker: Worker,
     view: Rc<RefCell<View>>,
+    /// Peers may be asked for what they have.
+    peers_allowed: Rc<Cell<bool>>,
     files: Cell<u64>,
     /// Names of files that are not to be read on.
     stopped: RefCell<HashSet<String>>,
 }
 
 impl Shelf {
-    pub(crate) fn new(origin: String, worker: Worker, view: Rc<RefCell<View>>) -> Shelf {
+    pub(crate) fn new(
+        origin: String,
+        worker: Worker,
+        view: Rc<RefCell<View>>,
+        peers_allowed: Rc<Cell<bool>>,
+    ) -> Shelf {
         Shelf {
             shared: Rc::new(Shared {
                 origin,
                 worker,
                 view,
+                peers_allowed,
                 files: Cell::new(0),
                 stopped: RefCell::default(),
             }),
@@ -76,8 +84,10 @@ impl Shelf {
         Ok(kept)
     }
 
-    /// Finds out what a model is that devices of the swarm lend though the relay does not list it.
+    /// Finds out what a model is that devices of the swarm lend though the relay does not list it. They are asked
+    /// for it: the caller has asked the person first.
     pub async fn look_up(&self, model: &str) -> Result<(), Error> {
+        self.shared.peers_allowed.set(true);
         let ask = Ask::OpenModel {
             model: model.to_owned(),
             origin: self.shared.origin.clone(),

@@ -39,6 +39,18 @@ pub fn now_ms() -> f64 {
     js_sys::Date::now()
 }
 
+/// Comes back after a while.
+pub async fn sleep(ms: i32) {
+    let timer = js_sys::Promise::new(&mut |resolve, _| {
+        if let Some(window) = web_sys::window() {
+            // Fails in no window that shows a page.
+            let _ = window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms);
+        }
+    });
+    // A timer does not fail.
+    let _ = JsFuture::from(timer).await;
+}
+
 /// A moment as the person's language writes it.
 pub fn date(ms: f64, language: &str) -> String {
     String::from(js_sys::Date::new(&ms.into()).to_locale_date_string(language, &JsValue::UNDEFINED))

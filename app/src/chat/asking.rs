@@ -11,8 +11,12 @@ use crate::browser::page;
 use crate::consent::Purpose;
 use crate::context::App;
 use crate::conversation::{Message, Role, State};
-use crate::view::{Ask, ChatEvent};
+use crate::view::{Ask, ChatEvent, Fault, Mode};
 
+/// Who lends what is said every few seconds: so long is waited for somebody before an answer is given up that this
+/// device cannot give.
+const LENDER_WITHIN_MS: f64 = 8_000.0;
+const LOOK_EVERY_MS: i32 = 200;
 /// While an answer grows it is written to storage this often, so that a closed page loses little.
 const KEEP_EVERY_MS: f64 = 5_000.0;
 
@@ -73,7 +77,12 @@ impl Chats {
             return false;
         }
         let mode = app.mode.get_untracked();
-        !mode.may_reach_strangers() || app.consent(Purpose::Swarm).await
+        let (fits, lent) = match app.model_id() {
+            Some(model) => (app.node.fits(&model), is_lent(app, &model)),
+            // The relay has not said what there is: whether that fits is seen when it has.
+            None => (true, false),
+        };
+        !mode.reaches_strangers(fits, lent) || app.consent(Purpose::Swarm).await
     }
 
     fn answer(self, app: App, question: u32) {
@@ -142,30 +151,37 @@ impl Chats {
     }
 
     /// Writes down what comes until the end.
-    async fn follow(self, app: App, ask: Ask, mut stopped: oneshot::Receiver<()>) {
-        let mut answer = app.node.ask(ask);
+    async fn follow(self, app: App, mut ask: Ask, mut stopped: oneshot::Receiver<()>) {
+        ask.strangers_agreed = match ask.mode {
+            Mode::Auto => app.agreed(Purpose::Swarm).await,
+            // Nothing was sent before it was.
+            Mode::Swarm => true,
+            Mode::Local | Mode::Mine => false,
+        };
+        let mut answer = app.node.ask(ask.clone());
         let mut kept_ms = page::now_ms();
-        loop {
-            let event = match select(Box::pin(answer.next()), &mut stopped).await {
-                Either::Left((event, _)) => event,
-                Either::Right(_) => {
-                    self.write(|message| message.state = State::Stopped);
-                    break;
-                }
-            };
+        let mut begun = false;
+        while let Some(event) = unless(&mut stopped, answer.next()).await {
             match event {
-                Some(event) => self.write(|message| apply(message, event)),
-                // The node ended without a word: what is there stands.
-                None => self.write(|message| {
-                    if message.state.is_running() {
-                        message.state = State::Stopped;
+                Some(ChatEvent::Failed(fault)) if !begun && may_go_elsewhere(&ask, &fault) => {
+                    let Some(agreed) = unless(&mut stopped, self.go_elsewhere(app, &ask)).await else {
+                        break;
+                    };
+                    if agreed {
+                        (ask.mode, ask.strangers_agreed) = (Mode::Swarm, true);
+                        answer = app.node.ask(ask.clone());
+                    } else {
+                        self.write(|message| apply(message, ChatEvent::Failed(fault)));
                     }
-                }),
+                }
+                Some(event) => {
+                    begun |= matches!(event, ChatEvent::Text(_));
+                    self.write(|message| apply(message, event));
+                }
+                // The node ended without a word: what is there stands.
+                None => break,
             }
-            if !self
-                .live
-                .with_untracked(|live| live.as_ref().is_some_and(|l| l.message.state.is_running()))
-            {
+            if !self.is_growing() {
                 break;
             }
             if page::now_ms() - kept_ms > KEEP_EVERY_MS {
@@ -175,7 +191,37 @@ impl Chats {
         }
         // Dropping it stops the work on every peer.
         drop(answer);
+        self.write(|message| {
+            if message.state.is_running() {
+                message.state = State::Stopped;
+            }
+        });
         self.settle(true);
+    }
+
+    fn is_growing(self) -> bool {
+        self.live
+            .with_untracked(|live| live.as_ref().is_some_and(|live| live.message.state.is_running()))
+    }
+
+    /// This device cannot, and the choice was left to us: waits a moment for somebody who lends the model, and asks
+    /// the person. Answers whether strangers may.
+    async fn go_elsewhere(self, app: App, ask: &Ask) -> bool {
+        let Some(model) = ask.model.clone().or_else(|| app.model_id()) else {
+            return false;
+        };
+        self.write(|message| {
+            message.state = State::Waiting;
+            message.reason = Some("connecting".to_owned());
+        });
+        let until_ms = page::now_ms() + LENDER_WITHIN_MS;
+        while !is_lent(app, &model) {
+            if page::now_ms() > until_ms {
+                return false;
+            }
+            page::sleep(LOOK_EVERY_MS).await;
+        }
+        app.consent(Purpose::Swarm).await
     }
 
     fn write(self, change: impl FnOnce(&mut Message)) {
@@ -202,6 +248,25 @@ impl Chats {
         }
         self.keep(&live.conversation);
     }
+}
+
+/// What `work` comes to, unless the person stops it first.
+async fn unless<T>(stopped: &mut oneshot::Receiver<()>, work: impl Future<Output = T>) -> Option<T> {
+    match select(Box::pin(work), stopped).await {
+        Either::Left((end, _)) => Some(end),
+        Either::Right(_) => None,
+    }
+}
+
+fn is_lent(app: App, model: &str) -> bool {
+    app.node
+        .snapshot
+        .with_untracked(|snapshot| snapshot.is_lent(model))
+}
+
+/// Whether strangers could be asked for what failed here, and were not asked yet.
+fn may_go_elsewhere(ask: &Ask, fault: &Fault) -> bool {
+    ask.mode == Mode::Auto && !ask.strangers_agreed && fault.is_of_this_device()
 }
 
 fn apply(message: &mut Message, event: ChatEvent) {

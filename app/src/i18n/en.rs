@@ -59,7 +59,7 @@ pub const WORDS: Words = Words {
     mode_local: "This device",
     mode_mine: "My devices",
     mode_swarm: "Strangers",
-    mode_auto_hint: "This device if the model fits it, otherwise strangers' devices: they can read this.",
+    mode_auto_hint: "This device if the model fits it, otherwise, once you agree, strangers' devices: they can read this.",
     mode_local_hint: "Only this device. Nothing you write leaves it.",
     mode_mine_hint: "Only devices with your key.",
     mode_swarm_hint: "Strangers' devices: they can read this.",

