@@ -1,7 +1,9 @@
 // How it feels, in figures: they are printed; what fails is only what no machine could excuse.
 import type { Page } from '@playwright/test';
+import { archive } from '../fixtures/archive.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
+import { SettingsPage } from '../pages/settings.ts';
 
 const figure = (what: string, value: string) => console.log(`figure: ${what}: ${value}`);
 
@@ -86,6 +88,33 @@ test('a stopped answer stands still at once', async ({ relay, openTab }) => {
   times.sort((a, b) => a - b);
   figure('stop', `median ${times[2]!.toFixed(0)} ms, longest ${times[4]!.toFixed(0)} ms`);
   expect(times[2]!).toBeLessThan(1000);
+});
+
+test('ten thousand messages are searched while one types', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  const talks = Array.from({ length: 200 }, (_, talk) => ({
+    id: `t${talk}`, title: `Talk ${talk}`,
+    messages: Array.from({ length: 50 }, (_, at) => ({
+      role: at % 2 === 0 ? ('user' as const) : ('assistant' as const),
+      text: `Message ${at} of talk ${talk}: ${'some words that fill a line or two of any conversation '.repeat(4)}${talk === 150 && at === 49 ? 'needle' : ''}`,
+    })),
+  }));
+  await new SettingsPage(page).import(archive(...talks), '200');
+  await page.goto('/');
+  await expect(page.locator('.history-list li')).toHaveCount(200);
+  const ms = await page.evaluate(() => new Promise<number>((resolve) => {
+    const list = document.querySelector('.history-list')!;
+    const begun = performance.now();
+    new MutationObserver(() => {
+      if (list.children.length === 1) resolve(performance.now() - begun);
+    }).observe(list, { childList: true });
+    const field = document.querySelector('#history-search') as HTMLInputElement;
+    field.value = 'needle';
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+  }));
+  await expect(page.locator('.history-list li')).toHaveText(/Talk 150/);
+  figure('search in 10,000 messages', `${ms.toFixed(0)} ms`);
+  expect(ms).toBeLessThan(5_000);
 });
 
 /** A chat on this device whose tokens come no faster than one in `stepMs`. */

@@ -41,17 +41,15 @@ pub async fn save(conversations: &[Conversation]) -> Kept<()> {
     let database = open().await?;
     let transaction = database.transaction(&[STORE], TransactionMode::ReadWrite)?;
     let store = transaction.store(STORE)?;
-    for conversation in conversations {
-        let Ok(record) = serde_json::to_string(conversation) else {
-            continue;
-        };
-        store
-            .put(
-                &JsValue::from_str(&record),
-                Some(&JsValue::from_str(&conversation.id)),
-            )
-            .await?;
-    }
+    let records = conversations.iter().filter_map(|conversation| {
+        let record = serde_json::to_string(conversation).ok()?;
+        Some((
+            JsValue::from_str(&record),
+            Some(JsValue::from_str(&conversation.id)),
+        ))
+    });
+    // All are handed over before any is waited for: one after the other would take thousands of turns.
+    store.put_all(records).await?;
     transaction.done().await.map(|_| ())
 }
 

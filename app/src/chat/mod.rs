@@ -146,8 +146,9 @@ impl Chats {
         self.all.get_untracked()
     }
 
-    /// Takes conversations from a file: one that is here already is replaced by the newer of the two.
-    pub fn take_in(self, imported: Vec<Conversation>) {
+    /// Takes conversations from a file: one that is here already is replaced by the newer of the two. Comes back when
+    /// they are written down, and says whether they are: a page that is left then still has them tomorrow.
+    pub async fn take_in(self, imported: Vec<Conversation>) -> bool {
         self.all.update(|all| {
             for mut conversation in imported.clone() {
                 conversation.settle();
@@ -162,7 +163,14 @@ impl Chats {
         let now: Vec<Conversation> = self
             .all
             .with_untracked(|all| all.iter().filter(|c| ids.contains(&c.id)).cloned().collect());
-        self.store(async move { history::save(&now).await });
+        if self.memory_only {
+            return true;
+        }
+        let kept = history::save(&now).await.is_ok();
+        if !kept {
+            self.not_kept.set(true);
+        }
+        kept
     }
 
     /// Shows another version of a message.

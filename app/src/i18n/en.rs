@@ -332,6 +332,7 @@ pub const WORDS: Words = Words {
     delete_all: "Delete all conversations",
     delete_all_sure: "Delete every conversation on this device? They cannot be brought back.",
     imported: "Conversations imported: {n}",
+    import_writes: "Writing down…",
     import_failed: "This file was not imported, and nothing was changed. {why}",
     not_kept: "This browser refuses storage: conversations last until the page is closed.",
     shortcuts: "Keyboard",

@@ -332,6 +332,7 @@ pub const WORDS: Words = Words {
     delete_all: "Eliminar todas las conversaciones",
     delete_all_sure: "¿Eliminar todas las conversaciones de este dispositivo? No se pueden recuperar.",
     imported: "Conversaciones importadas: {n}",
+    import_writes: "Guardando…",
     import_failed: "El archivo no se importó y nada ha cambiado. {why}",
     not_kept: "Este navegador rechaza el almacenamiento: las conversaciones duran hasta cerrar la página.",
     shortcuts: "Teclado",

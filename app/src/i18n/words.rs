@@ -352,6 +352,7 @@ words! {
     delete_all,
     delete_all_sure,
     imported,
+    import_writes,
     import_failed,
     not_kept,
     shortcuts,

@@ -134,8 +134,14 @@ fn Data() -> impl IntoView {
             let words = match archive::read(&text) {
                 Ok(conversations) => {
                     let count = conversations.len().to_string();
-                    chats.take_in(conversations);
-                    fill(t.imported, &[("n", &count)])
+                    drop(said.try_set(t.import_writes.to_owned()));
+                    let kept = chats.take_in(conversations).await;
+                    let imported = fill(t.imported, &[("n", &count)]);
+                    if kept {
+                        imported
+                    } else {
+                        format!("{imported}. {}", t.not_kept)
+                    }
                 }
                 Err(error) => fill(t.import_failed, &[("why", &error.to_string())]),
             };
