@@ -156,6 +156,24 @@ large('without room the download says so and keeps what it has; with room it goe
   await models.expectKept(model.id, 'whole');
 });
 
+test('where the browser refuses private files the page says so, and a model is used all the same', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await page.route('**/compute_loader.js', async (route) => {
+    // With the relay's own headers: a worker without them is not started at all.
+    const response = await route.fetch();
+    const refusal = "navigator.storage.getDirectory = () => Promise.reject(new DOMException('refused', 'SecurityError'));\n";
+    await route.fulfill({ response, body: refusal + (await response.text()) });
+  });
+  await page.goto('/models');
+  await expect(page.getByTestId('shelf-used')).toHaveAttribute('data-persistent', 'false');
+  const query = new URLSearchParams({ model: model.id, mode: 'local', temperature: '0', max_tokens: '8', backend: 'cpu' });
+  await page.goto(`/?${query}`);
+  const chat = new ChatPage(page);
+  await chat.ask(PROMPT);
+  expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), PROMPT, 8)));
+});
+
 large('two tabs that fetch the same model end with one whole copy', async ({ own, openTab }) => {
   const model = (await own.models()).find(({ name }) => name === 'large seeded')!;
   const { page } = await openTab({ baseURL: own.url, serviceWorkers: 'block' });

@@ -12,9 +12,14 @@ mod writer_lock;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::pin::pin;
 
+use futures::future::{Either, select};
 use gguf::{Manifest, ModelId};
 use sha2::{Digest as _, Sha256};
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::WorkerGlobalScope;
 
 pub(crate) use error::StoreError;
 pub(crate) use memory::MAX_CHUNKS as MAX_MEMORY_CHUNKS;
@@ -31,6 +36,8 @@ const MANIFESTS: &str = "manifests";
 const OWN: &str = "own";
 /// How far a model that comes from elsewhere has come.
 const JOURNALS: &str = "journals";
+/// Everything else waits for this: a browser that has files for us finds them at once.
+const OPEN_WITHIN_MS: i32 = 10_000;
 /// No record beside the chunks is longer: a manifest, or the hashes of an unfinished download.
 const MAX_RECORD_BYTES: f64 = 4_194_304.0;
 
@@ -46,8 +53,6 @@ enum Place {
     Memory(RefCell<Memory>),
     /// The origin's private files.
     Opfs(Folder),
-    /// The browser refuses, and says why.
-    Refused(String),
 }
 
 impl ChunkStore {
@@ -58,13 +63,23 @@ impl ChunkStore {
         }
     }
 
-    /// The store of the origin. Where the browser refuses it, everything works without: each use says so.
+    /// The store of the origin. Where the browser refuses it, or does not answer, a little is kept in memory instead,
+    /// and [`ChunkStore::is_persistent`] says so.
     pub(crate) async fn persistent() -> ChunkStore {
-        let place = match Folder::open().await {
-            Ok(folder) => Place::Opfs(folder),
-            Err(error) => Place::Refused(error.to_string()),
+        let (open, patience) = (pin!(Folder::open()), pin!(sleep(OPEN_WITHIN_MS)));
+        let opened = match select(open, patience).await {
+            Either::Left((opened, _)) => opened,
+            Either::Right(_) => Err(StoreError::Refused("it does not answer".to_owned())),
         };
-        ChunkStore { place }
+        match opened {
+            Ok(folder) => ChunkStore {
+                place: Place::Opfs(folder),
+            },
+            Err(error) => {
+                web_sys::console::warn_1(&error.to_string().into());
+                ChunkStore::in_memory()
+            }
+        }
     }
 
     /// Whether what is put here is still there tomorrow.
@@ -76,7 +91,6 @@ impl ChunkStore {
     pub(crate) async fn get(&self, hash: &ChunkHash) -> Option<Vec<u8>> {
         match &self.place {
             Place::Memory(memory) => memory.borrow().get(hash),
-            Place::Refused(_) => None,
             Place::Opfs(folder) => {
                 let name = hex(hash);
                 let bytes = folder
@@ -103,7 +117,6 @@ impl ChunkStore {
                 memory.borrow_mut().put(hash, bytes);
                 Ok(())
             }
-            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
             Place::Opfs(folder) => folder.write(CHUNKS, hex(hash), bytes.to_vec()).await,
         }
     }
@@ -112,7 +125,6 @@ impl ChunkStore {
     pub(crate) async fn held(&self) -> HashSet<ChunkHash> {
         match &self.place {
             Place::Memory(memory) => memory.borrow().held(),
-            Place::Refused(_) => HashSet::new(),
             Place::Opfs(folder) => {
                 let names = folder.names(CHUNKS).await.unwrap_or_default();
                 names.iter().filter_map(|name| unhex(name)).collect()
@@ -202,7 +214,6 @@ impl ChunkStore {
     async fn record(&self, folder_name: &str, name: &str) -> Option<Vec<u8>> {
         match &self.place {
             Place::Memory(memory) => memory.borrow().record(folder_name, name),
-            Place::Refused(_) => None,
             Place::Opfs(folder) => folder.read(folder_name, name, MAX_RECORD_BYTES).await.ok()?,
         }
     }
@@ -218,7 +229,6 @@ impl ChunkStore {
                 memory.borrow_mut().put_record(folder_name, name, bytes);
                 Ok(())
             }
-            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
             Place::Opfs(folder) => folder.write(folder_name, name.to_owned(), bytes.to_vec()).await,
         }
     }
@@ -229,7 +239,6 @@ impl ChunkStore {
                 memory.borrow_mut().remove_records(folder_name, &names);
                 Ok(())
             }
-            Place::Refused(why) => Err(StoreError::Refused(why.clone())),
             Place::Opfs(folder) => folder.remove(folder_name, names).await,
         }
     }
@@ -237,13 +246,22 @@ impl ChunkStore {
     async fn names(&self, folder_name: &str) -> HashSet<String> {
         match &self.place {
             Place::Memory(memory) => memory.borrow().names(folder_name),
-            Place::Refused(_) => HashSet::new(),
             Place::Opfs(folder) => {
                 let names = folder.names(folder_name).await.unwrap_or_default();
                 names.into_iter().collect()
             }
         }
     }
+}
+
+async fn sleep(ms: i32) {
+    let scope: WorkerGlobalScope = js_sys::global().unchecked_into();
+    let timer = js_sys::Promise::new(&mut |resolve, _| {
+        // Fails in no worker that runs.
+        let _ = scope.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, ms);
+    });
+    // A timer does not fail.
+    let _ = JsFuture::from(timer).await;
 }
 
 /// The hashes of a model's chunks, in order.
