@@ -95,11 +95,14 @@ outside('a model by its address is fetched from there, and answers', async ({ ho
   await chatWithOwn(page, id);
 });
 
-outside('an address that cannot be read says why', async ({ home, openTab }) => {
+outside('an address that breaks off goes on where it was, and one that cannot be read says why', async ({ openTab }) => {
+  // The page's own relay does not know this model, or it would not be one of the person's own.
   const site = await Relay.start([largeModel()], { tls: true });
-  const { page, complaints } = await openTab({ baseURL: home.url, serviceWorkers: 'block', ignoreHTTPSErrors: true });
+  const { page, complaints } = await openTab({ serviceWorkers: 'block', ignoreHTTPSErrors: true });
   const models = new ModelsPage(page);
   await models.open();
+  const theirs = (await site.models())[0]!;
+  const address = `${site.url}/models/${theirs.id}`;
 
   // No such file; then a file that the site does not share with other sites.
   for (const [wrong, words] of [[`${site.url}/models/${'0'.repeat(64)}`, /answers 404/], [`${site.url}/icons/none.gguf`, /CORS|404/]] as const) {
@@ -113,6 +116,26 @@ outside('an address that cannot be read says why', async ({ home, openTab }) => 
     await expect(models.jobs).toHaveCount(0);
   }
 
+  // Half of the file, then nothing.
+  const half = Math.floor(theirs.bytes / 2);
+  await page.route(address, async (route) => {
+    const answer = await route.fetch();
+    const body = (await answer.body()).subarray(0, half);
+    await route.fulfill({ response: answer, body, headers: { ...answer.headers(), 'content-length': String(theirs.bytes) } });
+  });
+  await page.getByTestId('model-url').fill(address);
+  await page.getByTestId('model-open-url').click();
+  await expect(models.jobs).toHaveAttribute('data-state', 'failed');
+  await page.unroute(address);
+  const ranges: string[] = [];
+  page.on('request', (request) => {
+    if (request.url() === address) ranges.push(request.headers()['range'] ?? 'all');
+  });
+  await models.jobs.getByTestId('model-resume').click();
+  await models.expectKept(await ownId(models), 'whole');
+  const [range] = ranges;
+  const from = Number(/^bytes=(\d+)-/.exec(range ?? '')?.[1]);
+  expect(half - from, 'less than a chunk is fetched again').toBeLessThan(1 << 20);
   await site.stop();
   for (const complaint of complaints.splice(0)) expect(complaint).toMatch(/404|CORS|ERR_FAILED|ERR_CONTENT_LENGTH_MISMATCH/);
 });

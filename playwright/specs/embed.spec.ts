@@ -110,16 +110,62 @@ test('a visitor lends in a window of our own, the host hears of it and may stop 
   await expect.poll(async () => (await counts()).visits).toBe(1);
 });
 
-test('a question in plain view can be answered in the frame itself', async ({ relay, host, site, openTab }) => {
+test('a click on a question that is covered, faded, moved or too small agrees to nothing', async ({ relay, host, site, openTab }) => {
+  const tricks: Record<string, string> = {
+    'transparent frame': 'iframe { opacity: 0 !important }',
+    'nearly transparent frame': 'iframe { opacity: 0.02 !important }',
+    'transparent parent': 'body { opacity: 0.01 }',
+    'a picture over it that lets clicks through': '#over { position: fixed; inset: 0; background: #fff; pointer-events: none; z-index: 9 }',
+    'a picture over half of it': '#over { position: fixed; inset: 0 50% 0 0; background: #fff; pointer-events: none; z-index: 9 }',
+    'scaled down': 'iframe { transform: scale(0.4); transform-origin: 0 0 }',
+    'turned': 'iframe { transform: rotate(180deg) }',
+    'filtered': 'iframe { filter: brightness(50) }',
+    'clipped': 'iframe { clip-path: inset(40% 0 0 0) }',
+    'masked': 'iframe { mask-image: linear-gradient(#000 60%, transparent 60%) }',
+    'masked away': 'iframe { mask-image: linear-gradient(transparent, transparent) }',
+    'blended': 'iframe { mix-blend-mode: difference } body { background: #fff }',
+    'half outside the screen': 'iframe { position: absolute; inset-block-start: -60px }',
+  };
+  const { page } = await openTab();
+  await countActivity(page.context());
+  for (const [name, style] of Object.entries(tricks)) {
+    host.show(`<style>${style}</style>${tag(relay.url, { site, mode: 'inline', services: 'lend' })}<div id="over"></div>`);
+    await page.goto(host.origin);
+    const main = frame(page).getByTestId('embed');
+    const further = frame(page).getByTestId('embed-window');
+    const opened = page.context().waitForEvent('page', { timeout: 5000 });
+    // The host gets the visitor as far as the words of the question, which ask for nothing yet.
+    await frame(page).getByTestId('embed-lend').evaluate((button) => (button as HTMLElement).click());
+    await further.waitFor({ state: 'attached' });
+    await expect(frame(page).getByTestId('consent-accept'), name).toHaveCount(0);
+    // A click of the visitor's own where the button lies, and where that hits nothing one of a script. Either comes to
+    // no more than the question in a window of our own, where it waits.
+    const box = await further.boundingBox();
+    if (box !== null) await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    if (await further.count()) await further.evaluate((button) => (button as HTMLElement).click());
+    const window = await opened;
+    await expect(main, name).toHaveAttribute('data-state', 'asking');
+    await expect(window.getByTestId('consent-accept'), name).toBeAttached();
+    const { workers, sockets, peers, adapters } = await activity(page);
+    expect({ workers, sockets, peers, adapters }, name).toEqual({ workers: 0, sockets: 0, peers: 0, adapters: 0 });
+    expect(await activity(window), name).toEqual(NOTHING);
+    await window.close();
+  }
+});
+
+test('a question that the frame itself shows is answered in a window of our own, and the frame stops what runs there', async ({ relay, host, site, openTab }) => {
   host.show(tag(relay.url, { site, mode: 'inline', services: 'lend' }));
   const page = await visit(openTab, host);
   await frame(page).getByTestId('embed-lend').click();
-  const accept = frame(page).getByTestId('consent-accept');
-  await expect(accept).toHaveAttribute('aria-disabled', 'false');
-  await accept.click();
+  await expect(frame(page).getByTestId('consent-dialog')).toBeVisible();
+  const popup = page.context().waitForEvent('page');
+  await frame(page).getByTestId('embed-window').click();
+  const window = await popup;
+  await expect(window.getByTestId('consent-accept')).toHaveAttribute('aria-disabled', 'false');
+  await window.getByTestId('consent-accept').click();
   await expect(frame(page).getByTestId('embed')).toHaveAttribute('data-state', 'working');
   await frame(page).getByTestId('embed-stop').click();
-  await expect(frame(page).getByTestId('embed')).toHaveAttribute('data-state', 'stopped');
+  await expect(window.getByTestId('embed')).toHaveAttribute('data-state', 'stopped');
 });
 
 test('a site key works on the pages that it names and on no other', async ({ relay, host, site, openTab }) => {

@@ -1,4 +1,5 @@
-// The SDK on a page that is not ours, under a strict policy of that page: it computes and asks there.
+// The SDK on a page that is not ours, under a strict policy of that page: it computes and asks there, and lends only
+// after the person said so in a window of our own.
 import type { Page } from '@playwright/test';
 import { Host } from '../fixtures/host.ts';
 import { testModel } from '../fixtures/paths.ts';
@@ -92,4 +93,38 @@ test('a page that is not ours computes an answer in its own tab, in chunks as Op
   }, { prompt: PROMPT, mode: 'local', temperature: 0, seed: 1, max_tokens: TOKENS });
   expect(words(whole.content)).toBe(words(text));
   expect(whole.usage.completion_tokens).toBe(TOKENS);
+});
+
+test('such a page lends only from a click and only after our own window was answered', async ({ relay, host, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const page = await nodePage(openTab, host, relay.url);
+  // What this test itself runs in the page counts as a person's gesture there, for some seconds.
+  const unasked = await page.evaluate(async () => {
+    while (navigator.userActivation.isActive) await new Promise((resolve) => setTimeout(resolve, 100));
+    return (globalThis as any).sdkNode.lend({ backend: 'cpu', maxDuty: 0.5 }).then(() => 'served', (error: any) => error.code);
+  });
+  expect(unasked).toBe('not_allowed');
+
+  await page.evaluate(() => {
+    document.getElementById('lend')!.addEventListener('click', () => {
+      (globalThis as any).lent = (globalThis as any).sdkNode.lend({ backend: 'cpu', maxDuty: 0.5 }).then(() => 'served', (error: any) => error.code);
+    });
+  });
+  const answer = async (testid: string) => {
+    const popup = page.context().waitForEvent('page');
+    await page.locator('#lend').click();
+    const window = await popup;
+    expect(new URL(window.url()).origin).toBe(relay.url);
+    await expect(window.locator('body')).toContainText(host.origin);
+    await expect(window.getByTestId('consent-accept')).toHaveAttribute('aria-disabled', 'false');
+    await window.getByTestId(testid).click();
+    return page.evaluate(() => (globalThis as any).lent);
+  };
+  expect(await answer('consent-decline')).toBe('not_allowed');
+  expect(await page.evaluate(() => (globalThis as any).sdkNode.status().lend.state)).toBe('off');
+  expect(await answer('consent-accept')).toBe('served');
+
+  const asking = await nodePage(openTab, host, relay.url);
+  const chunks = await ask(asking, { model: model.id, prompt: PROMPT, mode: 'swarm', stream: true, temperature: 0, seed: 1, max_tokens: 8 });
+  expect(chunks.at(-1).x_manyhands.route.hops).toHaveLength(1);
 });

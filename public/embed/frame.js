@@ -16,7 +16,7 @@ const FRAMED = top !== self;
 const query = new URLSearchParams(location.search);
 const site = /^k_[A-Za-z0-9_-]{40,60}$/.test(query.get('site') ?? '') ? query.get('site') : null;
 const services = ['lend', 'chat'].filter((service) => (query.get('services') ?? 'lend').split(/[ ,]+/).includes(service));
-// Within a page that has published no site key, and by default, the question is asked in a window of our own.
+// Where a site wants it, the frame itself shows what will be asked; it is asked in a window of our own.
 const inline = FRAMED && query.get('mode') === 'inline' && site !== null;
 let duty = Math.min(100, Math.max(5, Number(query.get('max-duty')) || 100));
 
@@ -97,43 +97,44 @@ function idle() {
   show(heading(t.title), el('p', { text: t.lead, class: 'quiet' }), el('div', { class: 'row' }, ...buttons, about()));
 }
 
-/** The question: here where a person can be seen to see it, else in a window of our own. */
+/** The question. It is answered in a window of our own alone: a page around this frame can cover, fade or mask what stands
+ * here, and browsers do not tell us of all of it. */
 function ask(service) {
   if (FRAMED && !inline) return openWindow(service);
   state('asking');
-  const yes = button(t.yes, 'consent-accept', async (event) => {
-    // A click that a script made, or on something that was not in plain view, is nobody's agreement.
-    const meant = event.isTrusted && guard?.seen();
-    if (meant && (!FRAMED || (await known()))) return begin(service);
-    note.textContent = t.covered;
-    if (FRAMED) openWindow(service);
-  }, true);
-  const note = el('p', { class: 'quiet', role: 'status' });
   const [title, ...lines] = service === 'lend' ? [t.lend_title, t.lend_1, t.lend_2, t.lend_3] : [t.chat_title, t.chat_1, t.chat_2, t.chat_3];
   const asker = query.get('origin');
+  const note = el('p', { class: 'quiet', role: 'status' });
+  const yes = FRAMED
+    ? button(t.own_window, 'embed-window', () => openWindow(service), true)
+    : button(t.yes, 'consent-accept', (event) => {
+        // A click that a script made, or on something that was not in plain view, is nobody's agreement.
+        if (event.isTrusted && guard?.seen()) return begin(service);
+        note.textContent = t.covered;
+      }, true);
   show(
     heading(title),
     asker && el('p', {}, el('bdi', { text: fill(t.asks, { origin: asker }) })),
     el('ul', {}, ...lines.map((text) => el('li', { text: fill(text, { duty }) }))),
     note,
     el('div', { class: 'row', 'data-testid': 'consent-dialog', 'data-for': service === 'lend' ? 'lend' : 'swarm' },
-      button(t.no, 'consent-decline', decline), yes,
-      FRAMED && button(t.own_window, 'embed-window', () => openWindow(service))),
+      button(t.no, 'consent-decline', decline), yes),
   );
+  if (FRAMED) return;
   yes.setAttribute('aria-disabled', 'true');
   guard = watch(yes, () => yes.setAttribute('aria-disabled', String(!guard?.seen())));
 }
 
 function decline() {
   answer(false);
-  if (!FRAMED && (opener || query.has('service'))) return close();
+  if (!FRAMED && (opener || query.has('service'))) return leave();
   idle();
 }
 
-/** Whether the site's key has said where it is: then the browser itself has kept this frame to those pages. */
-async function known() {
-  const answer = await fetch(`/api/v1/sites/${site}`).catch(() => null);
-  return answer?.ok === true;
+/** Ends this window. A page of somebody else's ends it once it has heard the answer, which a closed window cannot give. */
+function leave() {
+  if (query.has('origin')) setTimeout(close, 2000);
+  else close();
 }
 
 /** What a page of somebody else's asked by the SDK is told, and nobody but that page. */
@@ -173,7 +174,7 @@ function hearWindow(said) {
 
 async function begin(service) {
   answer(true);
-  if (query.get('service') === 'allow') return close();
+  if (query.get('service') === 'allow') return leave();
   try {
     await (service === 'lend' ? work() : chat());
   } catch (error) {

@@ -85,16 +85,15 @@ async function allowed(relay, maxDuty = 1, signal) {
       clearInterval(watching);
       removeEventListener('message', hear);
       signal?.removeEventListener('abort', stop);
+      // It stays until its answer was heard: a window that is gone is nobody's word.
+      asking.close();
       resolve(yes);
     };
     const hear = ({ origin, source, data }) => {
       if (origin !== relay || source !== asking || data?.manyhands?.v !== 1 || data.manyhands.type !== 'consent') return;
       end(data.manyhands.agreed === true);
     };
-    const stop = () => {
-      asking.close();
-      end(false);
-    };
+    const stop = () => end(false);
     // A window that was closed has answered.
     const watching = setInterval(() => asking.closed && end(false), 300);
     addEventListener('message', hear);
