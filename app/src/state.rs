@@ -7,7 +7,7 @@ use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
 // Plain data of the node's, shown as it is.
 pub use node_wasm::{
     Attempt, Loader, MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS, MemberInfo, PolicyInfo, RelayHealth, SiteGave,
-    SiteInfo, SwarmCard,
+    SiteInfo, SwarmCard, Unlock, opens_with_passkey, passkeys,
 };
 
 use crate::catalogue::{self, Catalogue};
@@ -174,17 +174,14 @@ impl Node {
         handle.reset_identity().await.map_err(from_error)
     }
 
-    pub async fn export_identity(self, passphrase: String) -> Result<String, Fault> {
+    pub async fn export_identity(self, unlock: Unlock) -> Result<String, Fault> {
         let handle = self.handle.get_value();
-        handle.export_identity(&passphrase).await.map_err(from_error)
+        handle.export_identity(&unlock).await.map_err(from_error)
     }
 
-    pub async fn import_identity(self, file: String, passphrase: String) -> Result<(), Fault> {
+    pub async fn import_identity(self, file: String, unlock: Unlock) -> Result<(), Fault> {
         let handle = self.handle.get_value();
-        handle
-            .import_identity(&file, &passphrase)
-            .await
-            .map_err(from_error)
+        handle.import_identity(&file, &unlock).await.map_err(from_error)
     }
 
     /// Has the identity sign that the person agreed, and keeps it.
@@ -397,6 +394,7 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
             node_wasm::Backup::None => Backup::None,
             node_wasm::Backup::Possible => Backup::Possible,
             node_wasm::Backup::Made => Backup::Made,
+            node_wasm::Backup::MadeWithPasskey => Backup::MadeWithPasskey,
             node_wasm::Backup::Impossible => Backup::Impossible,
         },
         swarm: snapshot.swarm.map(|swarm| Swarm {

@@ -197,6 +197,7 @@ pub enum Backup {
     None,
     Possible,
     Made,
+    MadeWithPasskey,
     Impossible,
 }
 

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::handle::Handle;
 use crate::identity_card::IdentityCard;
 use crate::keys::KeyPair;
+use crate::sealed::Unlock;
 use crate::sites::{Loader, SiteGave, SiteInfo, Sites};
 use crate::swarms::{Attempt, PolicyInfo, SwarmCard, Swarms, encode};
 
@@ -54,16 +55,16 @@ impl Handle {
         Ok(pair.node_id().to_string())
     }
 
-    /// The identity as a file, sealed under a passphrase.
-    pub async fn export_identity(&self, passphrase: &str) -> Result<String, Error> {
-        let file = self.commons().card.export(passphrase).await?;
+    /// The identity as a file, sealed under a passphrase or by a passkey.
+    pub async fn export_identity(&self, unlock: &Unlock) -> Result<String, Error> {
+        let file = self.commons().card.export(unlock).await?;
         self.identity().await?;
         Ok(file)
     }
 
     /// Takes an identity in from such a file. A broken file changes nothing.
-    pub async fn import_identity(&self, file: &str, passphrase: &str) -> Result<(), Error> {
-        self.commons().card.import(file, passphrase).await?;
+    pub async fn import_identity(&self, file: &str, unlock: &Unlock) -> Result<(), Error> {
+        self.commons().card.import(file, unlock).await?;
         self.identity().await.map(|_| ())
     }
 

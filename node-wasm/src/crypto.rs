@@ -86,29 +86,44 @@ pub(crate) async fn sign(private: &CryptoKey, message: &[u8]) -> Result<Vec<u8>,
     Ok(Uint8Array::new(&wait("sign", promise).await?).to_vec())
 }
 
-/// A sealing key from a passphrase: PBKDF2 with SHA-256, AES-256-GCM.
+/// A sealing key, AES-256-GCM: from a passphrase by PBKDF2, from a secret by HKDF, both with SHA-256.
 pub(crate) struct Sealer {
     key: CryptoKey,
 }
 
 impl Sealer {
     pub(crate) async fn new(passphrase: &str, salt: &[u8], iterations: u32) -> Result<Sealer, Error> {
-        let what = "derive a key from the passphrase";
         let bytes = Uint8Array::from(passphrase.as_bytes());
-        let promise = subtle()?
-            .import_key_with_str("raw", &bytes, "PBKDF2", false, &Array::of1(&"deriveKey".into()))
-            .map_err(|e| failed(what, &e))?;
-        let base: CryptoKey = wait(what, promise).await?.unchecked_into();
         let derivation = object(&[
             ("name", "PBKDF2".into()),
             ("hash", "SHA-256".into()),
             ("salt", Uint8Array::from(salt).into()),
             ("iterations", iterations.into()),
         ])?;
+        Sealer::derive(&bytes, "PBKDF2", &derivation).await
+    }
+
+    /// From a secret that nobody can guess; `purpose` keeps keys for different uses apart.
+    pub(crate) async fn of_secret(secret: &Uint8Array, salt: &[u8], purpose: &str) -> Result<Sealer, Error> {
+        let derivation = object(&[
+            ("name", "HKDF".into()),
+            ("hash", "SHA-256".into()),
+            ("salt", Uint8Array::from(salt).into()),
+            ("info", Uint8Array::from(purpose.as_bytes()).into()),
+        ])?;
+        Sealer::derive(secret, "HKDF", &derivation).await
+    }
+
+    async fn derive(bytes: &Uint8Array, by: &str, derivation: &Object) -> Result<Sealer, Error> {
+        let what = "derive a key to seal with";
+        let promise = subtle()?
+            .import_key_with_str("raw", bytes, by, false, &Array::of1(&"deriveKey".into()))
+            .map_err(|e| failed(what, &e))?;
+        let base: CryptoKey = wait(what, promise).await?.unchecked_into();
         let kind = object(&[("name", "AES-GCM".into()), ("length", 256.into())])?;
         let usages = Array::of2(&"encrypt".into(), &"decrypt".into());
         let promise = subtle()?
-            .derive_key_with_object_and_object(&derivation, &base, &kind, false, &usages)
+            .derive_key_with_object_and_object(derivation, &base, &kind, false, &usages)
             .map_err(|e| failed(what, &e))?;
         Ok(Sealer {
             key: wait(what, promise).await?.unchecked_into(),
@@ -175,7 +190,7 @@ fn subtle() -> Result<SubtleCrypto, Error> {
     Ok(subtle)
 }
 
-fn object(fields: &[(&str, JsValue)]) -> Result<Object, Error> {
+pub(crate) fn object(fields: &[(&str, JsValue)]) -> Result<Object, Error> {
     let object = Object::new();
     for (name, value) in fields {
         Reflect::set(&object, &(*name).into(), value).map_err(|e| failed("describe an algorithm", &e))?;

@@ -1,7 +1,7 @@
 //! Who this browser is: one key pair, made when it is first needed, backed up, taken in, forgotten.
 //! Nothing is made before somebody agreed to something or pressed the button.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use js_sys::Uint8Array;
 use wasm_bindgen::JsValue;
@@ -10,7 +10,7 @@ use crate::config::Storage;
 use crate::error::Error;
 use crate::kept::{Drawer, Place};
 use crate::keys::KeyPair;
-use crate::sealed;
+use crate::sealed::{self, Unlock};
 use crate::snapshot::Backup;
 
 const PLACE: Place = Place {
@@ -28,7 +28,8 @@ pub(crate) struct IdentityCard {
     pair: RefCell<Option<KeyPair>>,
     /// The private half of a key that this page made, until it is sealed or the page is closed.
     copy: RefCell<Option<Uint8Array>>,
-    has_sealed: RefCell<bool>,
+    /// The backup that was made, as it stands for the page.
+    made: Cell<Option<Backup>>,
 }
 
 impl IdentityCard {
@@ -37,7 +38,7 @@ impl IdentityCard {
             drawer: Drawer::new(PLACE, storage),
             pair: RefCell::default(),
             copy: RefCell::default(),
-            has_sealed: RefCell::default(),
+            made: Cell::default(),
         }
     }
 
@@ -50,8 +51,8 @@ impl IdentityCard {
             return Ok(None);
         };
         let pair = KeyPair::from_stored(&stored).await?;
-        let sealed = self.drawer.get(SEALED).await?.is_some();
-        *self.has_sealed.borrow_mut() = sealed;
+        let sealed = self.drawer.get(SEALED).await?.and_then(|kept| kept.as_string());
+        self.made.set(sealed.as_deref().map(made));
         *self.pair.borrow_mut() = Some(pair.clone());
         Ok(Some(pair))
     }
@@ -82,8 +83,8 @@ impl IdentityCard {
     pub(crate) fn backup(&self) -> Backup {
         if self.pair.borrow().is_none() {
             Backup::None
-        } else if *self.has_sealed.borrow() {
-            Backup::Made
+        } else if let Some(made) = self.made.get() {
+            made
         } else if self.copy.borrow().is_some() {
             Backup::Possible
         } else {
@@ -91,15 +92,15 @@ impl IdentityCard {
         }
     }
 
-    /// The backup, sealed under `passphrase`. Once made, it is the same file under the same passphrase.
-    pub(crate) async fn export(&self, passphrase: &str) -> Result<String, Error> {
+    /// The backup, sealed as `unlock` says. Once made, it is the same file that opens in the same way.
+    pub(crate) async fn export(&self, unlock: &Unlock) -> Result<String, Error> {
         let pair = self
             .find()
             .await?
             .ok_or_else(|| Error::new("bad_request", "there is no key to export"))?;
         if let Some(kept) = self.drawer.get(SEALED).await?.and_then(|kept| kept.as_string()) {
-            // Whoever exports it should know now, not when it is needed, that they know the passphrase.
-            sealed::open(&kept, passphrase).await?;
+            // Whoever exports it should know now, not when it is needed, that they can open it.
+            sealed::open(&kept, unlock).await?;
             return Ok(kept);
         }
         let copy = self.copy.borrow().clone();
@@ -109,25 +110,25 @@ impl IdentityCard {
                 "this key was made on an earlier visit without a backup, and the browser does not give it out any more",
             )
         })?;
-        let file = sealed::seal(&pair, &copy, passphrase).await?;
+        let file = sealed::seal(&pair, &copy, unlock).await?;
         self.drawer.put(SEALED, &JsValue::from_str(&file)).await?;
-        *self.has_sealed.borrow_mut() = true;
+        self.made.set(Some(made(&file)));
         forget(&self.copy);
         Ok(file)
     }
 
     /// Takes an identity in from a backup. Refused while there is one: it would be lost.
-    pub(crate) async fn import(&self, file: &str, passphrase: &str) -> Result<(), Error> {
+    pub(crate) async fn import(&self, file: &str, unlock: &Unlock) -> Result<(), Error> {
         let taken = "this browser has a key already: export it if you need it, and forget it first";
         if self.find().await?.is_some() {
             return Err(Error::new("not_allowed", taken));
         }
-        let pair = sealed::open(file, passphrase).await?;
+        let pair = sealed::open(file, unlock).await?;
         if !self.drawer.add(IDENTITY, &pair.to_stored()?).await? {
             return Err(Error::new("not_allowed", taken));
         }
         self.drawer.put(SEALED, &JsValue::from_str(file)).await?;
-        *self.has_sealed.borrow_mut() = true;
+        self.made.set(Some(made(file)));
         *self.pair.borrow_mut() = Some(pair);
         Ok(())
     }
@@ -137,9 +138,17 @@ impl IdentityCard {
         self.drawer.remove(IDENTITY).await?;
         self.drawer.remove(SEALED).await?;
         *self.pair.borrow_mut() = None;
-        *self.has_sealed.borrow_mut() = false;
+        self.made.set(None);
         forget(&self.copy);
         Ok(())
+    }
+}
+
+fn made(file: &str) -> Backup {
+    if sealed::opens_with_passkey(file) {
+        Backup::MadeWithPasskey
+    } else {
+        Backup::Made
     }
 }
 

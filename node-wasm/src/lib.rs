@@ -26,6 +26,7 @@ mod locks;
 mod models;
 mod net;
 mod pacer;
+mod passkey;
 mod receipts;
 mod registries;
 mod relay_api;
@@ -47,8 +48,9 @@ pub use consents::ConsentInfo;
 pub use error::Error;
 pub use handle::{Handle, LendOptions};
 pub use jobs::{ImportAbout, Kept, KeptModel, Sampling};
+pub use passkey::passkeys;
 pub use relay_api::RelayHealth;
-pub use sealed::{MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS};
+pub use sealed::{MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS, Unlock, opens_with_passkey};
 pub use shelf::{Progress, Shelf};
 pub use sites::{Loader, SiteGave, SiteInfo};
 pub use snapshot::{

@@ -35,7 +35,9 @@ pub enum Backup {
     None,
     /// It can be made now, on this page.
     Possible,
+    /// It is sealed under a passphrase.
     Made,
+    MadeWithPasskey,
     /// The key was made earlier, and the browser does not give it out.
     Impossible,
 }

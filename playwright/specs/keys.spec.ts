@@ -1,5 +1,6 @@
 // Keys: an identity is made when it is first needed and never before consent, what was agreed to is signed, kept and
 // taken back, and a backup brings the same identity to another browser.
+import { readFile } from 'node:fs/promises';
 import { expect, test } from '../fixtures/test.ts';
 import { consent } from '../pages/consent.ts';
 import { KeysPage } from '../pages/keys.ts';
@@ -126,6 +127,58 @@ test('a sealed backup brings the same identity to another browser, and nothing e
   await first.import(file, PASSPHRASE);
   await expect(first.identity).toHaveAttribute('data-state', 'ready');
   expect(await first.id()).toBe(id);
+});
+
+test('a passkey seals the backup, and nothing but that passkey opens it', async ({ relay, openTab }) => {
+  // A number is no name that a passkey could be made for.
+  const { page } = await openTab({ baseURL: relay.url.replace('127.0.0.1', 'localhost'), serviceWorkers: 'block' });
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const plug = async () => {
+    const options = {
+      protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal', hasResidentKey: true, hasUserVerification: true, hasPrf: true,
+      isUserVerified: true, automaticPresenceSimulation: true,
+    } as const;
+    return (await cdp.send('WebAuthn.addVirtualAuthenticator', { options })).authenticatorId;
+  };
+  const authenticatorId = await plug();
+  const keys = new KeysPage(page);
+  await keys.open();
+  const id = await keys.create();
+  const save = async () => {
+    await page.getByTestId('identity-export').click();
+    const download = page.waitForEvent('download');
+    await page.getByTestId('identity-export-passkey').click();
+    return readFile((await (await download).path())!, 'utf8');
+  };
+  const file = await save();
+  expect(JSON.parse(file)).toMatchObject({ id, iterations: 0, passkey: { id: expect.any(String) } });
+  await expect(page.getByTestId('identity-export-passkey')).toHaveCount(0);
+  await page.reload();
+  await expect(keys.identity).toHaveAttribute('data-state', 'ready');
+  expect(await save(), 'the same file again').toBe(file);
+
+  await keys.reset();
+  const bring = async (text: string) => {
+    await page.getByTestId('identity-import').click();
+    await page.getByTestId('identity-file').setInputFiles({ name: 'key.json', mimeType: 'application/json', buffer: Buffer.from(text) });
+    await expect(page.getByTestId('passphrase')).toHaveCount(0);
+    await page.getByTestId('identity-import-open').click();
+  };
+  const refused = async (text: string) => {
+    await bring(text);
+    await expect(page.getByTestId('error')).toBeVisible();
+    await page.keyboard.press('Escape');
+    await expect(keys.identity).toHaveAttribute('data-state', 'none');
+  };
+  await refused(file.replace(/"sealed": "(.)/, (_, letter) => `"sealed": "${letter === 'A' ? 'B' : 'A'}`));
+  await bring(file);
+  await expect(keys.identity).toHaveAttribute('data-state', 'ready');
+  expect(await keys.id()).toBe(id);
+  // Somebody else has the device: it does not know them, and locks itself after some tries.
+  await keys.reset();
+  await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false });
+  await refused(file);
 });
 
 test('a key without a backup says after a reload that it cannot be exported', async ({ openTab }) => {

@@ -54,6 +54,7 @@ fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
         "unsound" => t.refused_unsound,
         "used" => t.refused_used,
         "floor" => t.refused_floor,
+        "passkey" => t.passkey_refused,
         _ => return None,
     })
 }

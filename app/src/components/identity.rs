@@ -8,9 +8,9 @@ use leptos::task::spawn_local;
 use super::code::CopyButton;
 use super::{Dialog, FaultNotice, Icon, icon};
 use crate::browser::files;
-use crate::context::{app, words};
+use crate::context::{App, app, words};
 use crate::i18n::fill;
-use crate::state::{MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS};
+use crate::state::{MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS, Unlock, opens_with_passkey, passkeys};
 use crate::view::{Backup, Fault};
 use crate::{pattern, proquint};
 
@@ -49,6 +49,7 @@ pub fn Identity() -> impl IntoView {
             Backup::Possible => Some(("notice", t.key_backup_possible)),
             Backup::Impossible => Some(("notice", t.key_backup_impossible)),
             Backup::Made => Some(("quiet", t.key_backup_made)),
+            Backup::MadeWithPasskey => Some(("quiet", t.key_backup_passkey)),
             Backup::None => None,
         };
         view! {
@@ -69,7 +70,9 @@ pub fn Identity() -> impl IntoView {
         .into_any()
     };
     let ask = move |what| move |_| asked.set(Some(what));
-    let exportable = move || card.with(|(.., backup)| matches!(backup, Backup::Possible | Backup::Made));
+    let exportable = move || {
+        card.with(|(.., backup)| matches!(backup, Backup::Possible | Backup::Made | Backup::MadeWithPasskey))
+    };
     view! {
         <section class="card identity" data-testid="identity-id" data-state=move || if has() { "ready" } else { "none" }>
             {shown}
@@ -82,6 +85,9 @@ pub fn Identity() -> impl IntoView {
             {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
         </section>
         {move || asked.get().map(|what| match what {
+            Asked::Export if card.with_untracked(|(.., backup)| *backup == Backup::MadeWithPasskey) => {
+                view! { <ExportAgain asked=asked /> }.into_any()
+            }
             Asked::Export => view! { <Export asked=asked again=card.with_untracked(|(.., backup)| *backup == Backup::Made) /> }.into_any(),
             Asked::Import => view! { <Import asked=asked /> }.into_any(),
             Asked::Reset => view! { <Reset asked=asked fault=fault /> }.into_any(),
@@ -110,22 +116,14 @@ fn Export(asked: RwSignal<Option<Asked>>, again: bool) -> impl IntoView {
     };
     let save = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
-        if !ready.get_untracked() {
-            return;
+        if ready.get_untracked() {
+            export(app, Unlock::Passphrase(first.get_untracked()), asked, fault, busy);
         }
-        busy.set(true);
-        spawn_local(async move {
-            match app.node.export_identity(first.get_untracked()).await {
-                Ok(file) => {
-                    // Fails only in browsers without downloads, which then show nothing to save.
-                    let _ = files::save("manyhands-key.json", &file);
-                    asked.try_set(None);
-                }
-                Err(failed) => drop(fault.try_set(Some(failed))),
-            }
-            busy.try_set(false);
-        });
     };
+    let able = RwSignal::new(false);
+    if !again {
+        spawn_local(async move { _ = able.try_set(passkeys().await) });
+    }
     view! {
         <Dialog labelled_by="export-title" on_cancel=Callback::new(move |()| asked.set(None))>
             <h2 id="export-title">{t.key_export_title}</h2>
@@ -142,6 +140,11 @@ fn Export(asked: RwSignal<Option<Asked>>, again: bool) -> impl IntoView {
                     </label>
                 })}
                 <p class="quiet" role="status">{move || differs.get().then_some(t.passphrase_differs)}</p>
+                {move || able.get().then(|| view! {
+                    <p class="quiet">{t.passkey_text}</p>
+                    <button type="button" class="button" data-testid="identity-export-passkey" disabled=move || busy.get()
+                        on:click=move |_| export(app, Unlock::Passkey, asked, fault, busy)>{icon(Icon::Key)} {t.passkey_make}</button>
+                })}
                 {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
                 <div class="dialog-actions">
                     <button type="button" class="button" on:click=move |_| asked.set(None)>{t.cancel}</button>
@@ -150,6 +153,49 @@ fn Export(asked: RwSignal<Option<Asked>>, again: bool) -> impl IntoView {
             </form>
         </Dialog>
     }
+}
+
+/// Saves the backup that a passkey opens once more, when it was shown.
+#[component]
+fn ExportAgain(asked: RwSignal<Option<Asked>>) -> impl IntoView {
+    let t = words();
+    let app = app();
+    let fault = RwSignal::new(None::<Fault>);
+    let busy = RwSignal::new(false);
+    view! {
+        <Dialog labelled_by="export-title" on_cancel=Callback::new(move |()| asked.set(None))>
+            <h2 id="export-title">{t.key_export_title}</h2>
+            <p>{t.passkey_show}</p>
+            {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
+            <div class="dialog-actions">
+                <button type="button" class="button" on:click=move |_| asked.set(None)>{t.cancel}</button>
+                <button type="button" class="button primary" data-testid="identity-export-passkey" disabled=move || busy.get()
+                    on:click=move |_| export(app, Unlock::Passkey, asked, fault, busy)>{t.save}</button>
+            </div>
+        </Dialog>
+    }
+}
+
+/// Offers the sealed key as a file, and closes the dialog.
+fn export(
+    app: App,
+    unlock: Unlock,
+    asked: RwSignal<Option<Asked>>,
+    fault: RwSignal<Option<Fault>>,
+    busy: RwSignal<bool>,
+) {
+    busy.set(true);
+    spawn_local(async move {
+        match app.node.export_identity(unlock).await {
+            Ok(file) => {
+                // Fails only in browsers without downloads, which then show nothing to save.
+                let _ = files::save("manyhands-key.json", &file);
+                asked.try_set(None);
+            }
+            Err(failed) => drop(fault.try_set(Some(failed))),
+        }
+        busy.try_set(false);
+    });
 }
 
 /// Brings a key in from a backup. A broken one changes nothing.
@@ -172,14 +218,21 @@ fn Import(asked: RwSignal<Option<Asked>>) -> impl IntoView {
             text.try_set(Some((file.name(), read)));
         });
     };
+    let by_passkey =
+        Memo::new(move |_| text.with(|text| text.as_ref().is_some_and(|(_, file)| opens_with_passkey(file))));
     let bring = move |event: web_sys::SubmitEvent| {
         event.prevent_default();
         let Some((_, file)) = text.get_untracked() else {
             return;
         };
+        let unlock = if by_passkey.get_untracked() {
+            Unlock::Passkey
+        } else {
+            Unlock::Passphrase(passphrase.get_untracked())
+        };
         busy.set(true);
         spawn_local(async move {
-            match app.node.import_identity(file, passphrase.get_untracked()).await {
+            match app.node.import_identity(file, unlock).await {
                 Ok(()) => {
                     app.read_receipts().await;
                     asked.try_set(None);
@@ -198,10 +251,17 @@ fn Import(asked: RwSignal<Option<Asked>>) -> impl IntoView {
                     {move || text.with(|text| text.as_ref().map_or_else(|| t.key_file.to_owned(), |(name, _)| name.clone()))}
                     <input class="sr-only" type="file" accept="application/json,.json" data-testid="identity-file" node_ref=input on:change=choose />
                 </label>
-                <label class="stack">{t.passphrase}
-                    <input class="field" type="password" data-testid="passphrase" autocomplete="current-password"
-                        on:input:target=move |event| passphrase.set(event.target().value()) />
-                </label>
+                {move || if by_passkey.get() {
+                    view! { <p class="quiet">{t.passkey_show}</p> }.into_any()
+                } else {
+                    view! {
+                        <label class="stack">{t.passphrase}
+                            <input class="field" type="password" data-testid="passphrase" autocomplete="current-password"
+                                on:input:target=move |event| passphrase.set(event.target().value()) />
+                        </label>
+                    }
+                    .into_any()
+                }}
                 {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
                 <div class="dialog-actions">
                     <button type="button" class="button" on:click=move |_| asked.set(None)>{t.cancel}</button>
