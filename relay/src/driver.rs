@@ -11,7 +11,7 @@ use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm, connection_limits,
     core::transport::ListenerId,
-    gossipsub::{self, MessageAcceptance, TopicHash},
+    gossipsub::{self, IdentTopic, MessageAcceptance, TopicHash},
     identify, memory_connection_limits,
     multiaddr::Protocol,
     ping, relay,
@@ -25,8 +25,9 @@ use crate::{
         addrs::{MAX_ADVERTISED, PublicUrl, advertised},
         behaviour::{Behaviour, BehaviourEvent, offers_topic},
         gate::TooFast,
+        topics::{Joined, Topics},
     },
-    offers::OfferError,
+    offers::{self, OfferError},
     rate::Buckets,
     shared::Shared,
     stop::Stop,
@@ -53,6 +54,8 @@ pub struct Driver {
     topic: TopicHash,
     public: Option<PublicUrl>,
     relays: HashMap<PeerId, Multiaddr>,
+    /// People's own swarms, whose members hear each other through this relay.
+    topics: Topics,
     gossip_rate: Buckets<PeerId>,
 }
 
@@ -86,6 +89,7 @@ impl Driver {
             topic: topic.hash(),
             public,
             relays,
+            topics: Topics::new(limits.max_swarms, limits.max_swarms_per_peer),
             gossip_rate: Buckets::new(
                 limits.gossip_per_peer_per_s as f64,
                 limits.gossip_per_peer_per_s.saturating_mul(2),
@@ -179,6 +183,10 @@ impl Driver {
             board.expire(Instant::now());
             self.shared.metrics.offers.set(count(board.len()));
         }
+        for topic in self.topics.sweep() {
+            let topic = IdentTopic::new(topic.as_str());
+            self.swarm.behaviour_mut().gossip.unsubscribe(&topic);
+        }
         let absent: Vec<(PeerId, Multiaddr)> = self
             .relays
             .iter()
@@ -228,6 +236,7 @@ impl Driver {
             } => {
                 metrics.connections_open.dec();
                 if num_established == 0 {
+                    self.topics.gone(&peer_id);
                     self.shared.forget_relay(&peer_id);
                     // Its circuit address died with the connection.
                     let mut board = self.shared.board();
@@ -251,6 +260,16 @@ impl Driver {
                     .gossip
                     .report_message_validation_result(&message_id, &propagation_source, verdict);
             }
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed {
+                peer_id,
+                topic,
+            })) => {
+                self.follow(peer_id, &topic);
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Unsubscribed {
+                peer_id,
+                topic,
+            })) => self.topics.leave(&peer_id, &topic),
             SwarmEvent::Behaviour(BehaviourEvent::Relay(event)) => self.count_relay(event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
                 peer_id,
@@ -272,7 +291,9 @@ impl Driver {
     /// Whether an offer is forwarded, and takes it if it is sound.
     fn judge(&mut self, message: &gossipsub::Message) -> MessageAcceptance {
         let metrics = &self.shared.metrics;
-        let Some(sender) = message.source.filter(|_| message.topic == self.topic) else {
+        let own = message.topic == self.topic;
+        let swarm = self.topics.swarm(&message.topic);
+        let Some(sender) = message.source.filter(|_| own || swarm.is_some()) else {
             metrics.gossip("foreign");
             return MessageAcceptance::Reject;
         };
@@ -280,6 +301,20 @@ impl Driver {
         if !self.gossip_rate.allow(sender, now) {
             metrics.gossip("too_fast");
             return MessageAcceptance::Ignore;
+        }
+        if let Some(swarm) = swarm.filter(|_| !own) {
+            // Carried for its members, and on no board: who works in people's own swarms is nobody else's business.
+            return match offers::sound(&sender.to_string(), &message.data, &swarm) {
+                Ok(_) => {
+                    metrics.gossip("carried");
+                    MessageAcceptance::Accept
+                }
+                Err(error) => {
+                    tracing::debug!(peer = %short(&sender), %error, "offer refused");
+                    metrics.gossip("refused");
+                    MessageAcceptance::Reject
+                }
+            };
         }
         let mut board = self.shared.board();
         let (verdict, name) = match board.take(&sender.to_string(), &message.data, now) {
@@ -295,6 +330,24 @@ impl Driver {
         metrics.offers.set(count(board.len()));
         metrics.gossip(name);
         verdict
+    }
+
+    /// A member of somebody's own swarm is here: the relay passes on what its members announce.
+    fn follow(&mut self, peer: PeerId, topic: &TopicHash) {
+        // Other relays follow for the sake of their own visitors: two would keep each other at it for ever.
+        if *topic == self.topic || self.relays.contains_key(&peer) {
+            return;
+        }
+        match self.topics.join(peer, topic) {
+            Joined::First => {
+                let topic = IdentTopic::new(topic.as_str());
+                if let Err(error) = self.swarm.behaviour_mut().gossip.subscribe(&topic) {
+                    tracing::warn!(%error, "a swarm's offers cannot be carried");
+                }
+            }
+            Joined::Full => self.shared.metrics.gossip("no_room_for_topic"),
+            Joined::Known | Joined::Foreign => {}
+        }
     }
 
     /// Another relay of the network says where it is: for browsers that ask us, and for the DHT.

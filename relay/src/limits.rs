@@ -93,6 +93,10 @@ limits! {
     gossip_per_peer_per_s: 10, 100000;
     /// Offers kept for `/api/v1/peers`.
     max_offers: 4096, 65536;
+    /// Swarms of people's own whose members hear each other through this relay.
+    max_swarms: 4096, 65536;
+    /// Such swarms of one peer: as many as a tab follows.
+    max_swarms_per_peer: 64, 1024;
     /// Entries that the DHT keeps here: each costs a signature to forge and lives 72 hours at most.
     max_records: 16384, 65536;
     /// Entries of one owner: an index, and a few registries of 64 pages.

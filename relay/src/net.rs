@@ -10,6 +10,7 @@ pub mod meter;
 pub mod records;
 pub mod ties;
 pub mod webtransport;
+pub mod topics;
 pub mod ws_stream;
 
 use std::time::Duration;

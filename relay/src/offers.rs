@@ -54,13 +54,7 @@ impl Board {
     /// # Errors
     /// When it is no sound offer, in another's name, for another swarm, or older than the last.
     pub fn take(&mut self, sender: &str, bytes: &[u8], now: Instant) -> Result<(), OfferError> {
-        let offer = Offer::open(bytes, Timestamp::from_seconds(unix_s()))?.offer;
-        if offer.peer.as_str() != sender {
-            return Err(OfferError::NotTheSender);
-        }
-        if offer.swarm.0 != self.swarm {
-            return Err(OfferError::OtherSwarm);
-        }
+        let offer = sound(sender, bytes, &self.swarm)?;
         self.expire(now);
         let last = self.rows.get(sender);
         if last.is_some_and(|row| row.offer.sequence >= offer.sequence) {
@@ -144,6 +138,21 @@ impl Row {
             "since": self.since_unix_s,
         }))
     }
+}
+
+/// The offer in `bytes`, if `sender` signed it for that swarm just now.
+///
+/// # Errors
+/// When it is no sound offer, in another's name, or for another swarm.
+pub fn sound(sender: &str, bytes: &[u8], swarm: &[u8; 32]) -> Result<Offer, OfferError> {
+    let offer = Offer::open(bytes, Timestamp::from_seconds(unix_s()))?.offer;
+    if offer.peer.as_str() != sender {
+        return Err(OfferError::NotTheSender);
+    }
+    if offer.swarm.0 != *swarm {
+        return Err(OfferError::OtherSwarm);
+    }
+    Ok(offer)
 }
 
 /// How many layers lie in at least one of the ranges.

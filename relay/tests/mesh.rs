@@ -282,6 +282,65 @@ async fn an_offer_reaches_the_board_and_the_others_and_a_forged_one_reaches_nobo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_persons_own_swarm_hear_each_other_and_nobody_else_hears_them() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &["--limit", "max_swarms_per_peer=1"]);
+    let swarm = [7; 32];
+    let topic = |swarm: [u8; 32]| IdentTopic::new(format!("/manyhands/offers/1/{}", hex::encode(swarm)));
+    let (mut worker, mut hearer) = (Peer::new(), Peer::new());
+    for peer in [&mut worker, &mut hearer] {
+        peer.connect(&ws(&relay)).await;
+        let subscribed = topic(swarm);
+        let awaited = subscribed.hash();
+        peer.tell(move |swarm| {
+            swarm.behaviour_mut().gossip.subscribe(&subscribed).unwrap();
+        });
+        peer.first("the relay follows", |event| match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { topic, .. })) => {
+                (topic == awaited).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let say = |what: Vec<u8>| {
+        let topic = topic(swarm);
+        worker.tell(move |swarm| {
+            swarm.behaviour_mut().gossip.publish(topic, what).unwrap();
+        });
+    };
+    say(offer(&worker, &worker.id.to_string(), [8; 32], [5; 32], 1));
+    say(offer(&hearer, &hearer.id.to_string(), swarm, [5; 32], 1));
+    let sound = offer(&worker, &worker.id.to_string(), swarm, [5; 32], 2);
+    say(sound.clone());
+    let heard = hearer
+        .first("an offer", |event| match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message { message, .. })) => {
+                Some(message.data)
+            }
+            _ => None,
+        })
+        .await;
+    assert_eq!(
+        heard, sound,
+        "one for another swarm and one in another's name were not passed on"
+    );
+    assert_eq!(
+        relay.json("/api/v1/peers")["workers"],
+        serde_json::json!([]),
+        "who works in people's own swarms is nobody else's business"
+    );
+    let second = topic([8; 32]);
+    worker.tell(move |swarm| {
+        swarm.behaviour_mut().gossip.subscribe(&second).unwrap();
+    });
+    relay.until("a second swarm of one peer is one too many here", |relay| {
+        relay.metric("manyhands_gossip_messages_total{reason=\"no_room_for_topic\"}") == 1
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_are_refused_and_counted() {
     let data = tempfile::tempdir().unwrap();
     let relay = Relay::start(data.path(), &["--limit", "max_established_incoming=2"]);
