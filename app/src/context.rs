@@ -29,6 +29,8 @@ pub struct App {
     receipts_known: RwSignal<bool>,
     /// The person's own swarms, as far as a screen has looked for them.
     pub swarms: RwSignal<Vec<SwarmCard>>,
+    /// Which of them is in use; none: the relay's.
+    pub swarm: RwSignal<Option<String>>,
     /// What the open consent dialog is about.
     pub asking: RwSignal<Option<Purpose>>,
     answer: StoredValue<Option<oneshot::Sender<bool>>, LocalStorage>,
@@ -59,6 +61,7 @@ impl App {
         let memory_only = query.memory_only;
 
         let node = Node::start(page::origin(), &query);
+        let chosen_swarm = settings.swarm.clone();
         let settings = RwSignal::new(settings);
         let receipts = RwSignal::new(Receipts::default());
         let language = Memo::new(move |_| {
@@ -78,7 +81,7 @@ impl App {
         if !memory_only {
             Effect::new(move || settings.with(|settings| kept::write(kept::SETTINGS, &settings.write())));
         }
-        Self {
+        let app = Self {
             node,
             query: StoredValue::new(query),
             settings,
@@ -87,6 +90,7 @@ impl App {
             receipts,
             receipts_known: RwSignal::new(false),
             swarms: RwSignal::new(Vec::new()),
+            swarm: RwSignal::new(None),
             asking: RwSignal::new(None),
             answer: StoredValue::new_local(None),
             chats: Chats::new(memory_only),
@@ -96,7 +100,15 @@ impl App {
             lend_fault: RwSignal::new(None),
             lend_held: RwSignal::new(None),
             drawer: RwSignal::new(false),
-        }
+        };
+        app.use_swarm(chosen_swarm);
+        // At the start, and whenever another device or tab has changed something.
+        let registers = Memo::new(move |_| node.snapshot.with(|snapshot| snapshot.registers));
+        Effect::new(move || {
+            registers.track();
+            spawn_local(app.read_swarms());
+        });
+        app
     }
 
     /// Whether the person agreed earlier; nothing is asked.
@@ -163,8 +175,31 @@ impl App {
     /// Reads the person's swarms anew.
     pub async fn read_swarms(self) {
         if let Ok(swarms) = self.node.swarms().await {
+            let chosen = self.swarm.get_untracked();
+            if chosen.is_some_and(|id| swarms.iter().all(|swarm| swarm.id != id)) {
+                self.set_swarm(None);
+            }
             self.swarms.set(swarms);
         }
+    }
+
+    /// Uses another swarm from now on, on later visits too.
+    pub fn set_swarm(self, id: Option<String>) {
+        self.settings.update(|settings| settings.swarm = id.clone());
+        self.use_swarm(id);
+    }
+
+    fn use_swarm(self, id: Option<String>) {
+        if self.node.use_swarm(id.as_deref()).is_ok() && self.swarm.get_untracked() != id {
+            self.swarm.set(id);
+        }
+    }
+
+    /// The swarm of the person's own that is in use, once it was read.
+    pub fn own_swarm(self) -> Option<SwarmCard> {
+        let id = self.swarm.get()?;
+        self.swarms
+            .with(|swarms| swarms.iter().find(|swarm| swarm.id == id).cloned())
     }
 
     pub fn set_mode(self, mode: Mode) {

@@ -12,7 +12,7 @@ use crate::browser::{idle, page};
 use crate::consent::Purpose;
 use crate::context::App;
 use crate::settings::Settings;
-use crate::view::{Lend, LendState};
+use crate::view::{Fault, Lend, LendState};
 
 /// How often battery, connection, clock and person are looked at while lending.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -46,6 +46,35 @@ impl Lending {
             app.settings.track();
             if lending.wanted.get_untracked() {
                 spawn_local(lending.look());
+            }
+        });
+        // What is lent moves to the swarm that is chosen.
+        Effect::new(move |before: Option<Option<String>>| {
+            let now = app.swarm.get();
+            let moved = before.is_some_and(|before| before != now);
+            if moved && lending.wanted.get_untracked() && app.lend_held.get_untracked().is_none() {
+                spawn_local(async move {
+                    app.node.stop_lending().await;
+                    lending.go().await;
+                });
+            }
+            now
+        });
+        // A role that was taken away while lending ends it; what is said of it stays on the screen.
+        let refused = Memo::new(move |_| {
+            app.node.snapshot.with(|snapshot| {
+                let lend = &snapshot.lend;
+                lend.state == LendState::Error && lend.reason.as_deref() == Some("not_allowed")
+            })
+        });
+        Effect::new(move || {
+            if refused.get() && lending.wanted.get_untracked() {
+                lending.stop();
+                let fault = Fault {
+                    reason: Some("no_role"),
+                    ..Fault::new("not_allowed", "")
+                };
+                app.lend_fault.set(Some(fault));
             }
         });
         Effect::new(move || {

@@ -16,10 +16,19 @@ pub struct Qr {
 
 /// The code at level M, no larger than version 10: beyond that a phone has to come too near.
 pub fn encode(text: &str) -> Option<Qr> {
+    up_to(text, Version::V10)
+}
+
+/// A code of more modules, for what holds signatures: to be shown large.
+pub fn encode_large(text: &str) -> Option<Qr> {
+    up_to(text, Version::V30)
+}
+
+fn up_to(text: &str, most: Version) -> Option<Qr> {
     let code = QRBuilder::new(text).ecl(ECL::M).build().ok()?;
     if code
         .version
-        .is_none_or(|version| version as usize > Version::V10 as usize)
+        .is_none_or(|version| version as usize > most as usize)
     {
         return None;
     }

@@ -25,6 +25,8 @@ pub struct Settings {
     pub language: String,
     pub mode: String,
     pub model: Option<String>,
+    /// The swarm of one's own that is in use; none: the relay's.
+    pub swarm: Option<String>,
     pub system: String,
     pub temperature: f32,
     pub top_p: f32,
@@ -47,6 +49,7 @@ impl Default for Settings {
             language: String::new(),
             mode: Mode::Auto.word().to_owned(),
             model: None,
+            swarm: None,
             system: String::new(),
             temperature: 0.7,
             top_p: 0.95,
@@ -84,6 +87,8 @@ impl Settings {
         if Mode::from_word(&self.mode).is_none() {
             self.mode = fallback.mode;
         }
+        let is_id = |text: &String| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        self.swarm = self.swarm.filter(is_id);
         if !(0.0..=2.0).contains(&self.temperature) {
             self.temperature = fallback.temperature;
         }

@@ -216,6 +216,19 @@ impl Node {
         handle.swarms().await.map_err(from_error)
     }
 
+    /// Asks and lends in this swarm from now on; none: in the relay's.
+    pub fn use_swarm(self, swarm: Option<&str>) -> Result<(), Fault> {
+        self.handle
+            .with_value(|handle| handle.use_swarm(swarm))
+            .map_err(from_error)
+    }
+
+    /// Looks for the identity's swarms in the relays' table. Answers how many there are.
+    pub async fn recover_swarms(self) -> Result<usize, Fault> {
+        let handle = self.handle.get_value();
+        handle.recover_swarms().await.map_err(from_error)
+    }
+
     pub async fn create_swarm(self, name: String) -> Result<SwarmCard, Fault> {
         let handle = self.handle.get_value();
         handle.create_swarm(&name).await.map_err(from_error)
@@ -401,6 +414,8 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
             id: swarm.id,
             name: swarm.name,
         }),
+        registers: snapshot.registers,
+        published: snapshot.published,
         models: snapshot
             .models
             .into_iter()
@@ -425,6 +440,7 @@ fn from_snapshot(snapshot: node_wasm::Snapshot) -> Snapshot {
                 end: worker.end,
                 backend: worker.backend,
                 tokens_per_s: f64::from(worker.tokens_per_s),
+                mine: worker.mine,
             })
             .collect(),
         busy: snapshot.busy,

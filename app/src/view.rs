@@ -1,6 +1,8 @@
 //! What the screens know of the node: plain values, in the words of the contract.
 //! Does not talk to the node (see `state`) and holds no text for people (see `i18n`).
 
+use std::collections::BTreeMap;
+
 /// Whether the node reaches its relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Connection {
@@ -132,6 +134,8 @@ pub struct Worker {
     pub end: u32,
     pub backend: String,
     pub tokens_per_s: f64,
+    /// One of the person's own devices, or of a member of a swarm of theirs.
+    pub mine: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,6 +216,10 @@ pub struct Snapshot {
     pub public_key: Option<String>,
     pub backup: Backup,
     pub swarm: Option<Swarm>,
+    /// Grows with every change of the registers that another device or tab made.
+    pub registers: u64,
+    /// Up to which record the relays keep a copy of each register, by swarm.
+    pub published: BTreeMap<String, u64>,
     pub models: Vec<Model>,
     pub workers: Vec<Worker>,
     /// Peers that compute an answer of ours just now.

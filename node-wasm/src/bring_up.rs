@@ -12,17 +12,18 @@ use libp2p::identity::Keypair;
 use node::Node;
 use protocol::{PeerId, SwarmId};
 
-use crate::blobs::{Fetcher, Holders};
+use crate::blobs::Fetcher;
 use crate::conditions;
 use crate::config::{Config, Storage};
 use crate::driver::{Driver, Happening};
 use crate::effects::Effects;
 use crate::error::Error;
 use crate::knobs::Knobs;
-use crate::net::{BackOff, Event, Net, NetLine, Setup};
+use crate::net::{BackOff, Event, Net, Setup};
 use crate::pacer::Pacer;
 use crate::relay_api::{self, SwarmAnswer};
 use crate::remembered;
+use crate::roll::{self, Roll};
 use crate::snapshot::Connection;
 use crate::view::View;
 use crate::worker::Worker;
@@ -38,7 +39,7 @@ pub(crate) fn start(
     worker: Worker,
     knobs: Rc<Knobs>,
     peers_allowed: Rc<Cell<bool>>,
-    line: Rc<RefCell<Option<NetLine>>>,
+    roll: Rc<Roll>,
     channel: (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
 ) {
     wasm_bindgen_futures::spawn_local(async move {
@@ -56,7 +57,7 @@ pub(crate) fn start(
             Rc::clone(&view),
             (worker, knobs),
             peers_allowed,
-            &line,
+            roll,
             channel,
         ) {
             Ok(driver) => driver.run().await,
@@ -129,25 +130,22 @@ fn assemble(
     view: Rc<RefCell<View>>,
     (worker, knobs): (Worker, Rc<Knobs>),
     peers_allowed: Rc<Cell<bool>>,
-    line: &RefCell<Option<NetLine>>,
+    roll: Rc<Roll>,
     (happenings, queue): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
 ) -> Result<Driver, Error> {
     // The tab's address in the mesh lives as long as the tab; who is behind it is the identity's word.
     let session = Keypair::generate_ed25519();
     let me = session.public().to_peer_id().to_base58();
     let swarm = swarm_id(&answer.swarm.id)?;
-    let topic = format!("/manyhands/offers/1/{}", answer.swarm.id);
     let setup = Setup {
         ice_servers: answer.ice_servers,
         impairment: config.net,
     };
-    let (mut net, events) = Net::spawn(&session, &setup, answer.relays, topic)?;
-    *line.borrow_mut() = Some(net.line());
+    let (mut net, events) = Net::spawn(&session, &setup, answer.relays, &swarm)?;
     crate::streams::accept(&mut net.streams, happenings.clone())?;
     crate::blobs::serve(&mut net.streams, worker.clone(), Rc::clone(&view))?;
-    let holders = Rc::new(RefCell::new(Holders::default()));
-    fetch_from_peers(&net, &worker, Rc::clone(&holders), peers_allowed);
-    forward(events, happenings.clone(), holders);
+    fetch_from_peers(&net, &worker, happenings.clone(), peers_allowed);
+    forward(events, happenings.clone());
     conditions::watch(&happenings, net.line());
     view.borrow_mut()
         .change(|snapshot| snapshot.peer_id = Some(me.clone()));
@@ -168,8 +166,10 @@ fn assemble(
         view: Rc::clone(&view),
         pace_ms: config.pace_ms,
         session: signer,
+        card: roll.card(),
     };
-    Ok(Driver::new(node, net, effects, view, (happenings, queue)))
+    roll.begin(net.line());
+    Ok(Driver::new(node, net, effects, view, roll, (happenings, queue)))
 }
 
 /// The session's key as one that signs records.
@@ -188,13 +188,18 @@ fn session_key(session: &Keypair) -> Result<LocalKey, Error> {
 }
 
 /// Lets the worker ask peers for chunks.
-fn fetch_from_peers(net: &Net, worker: &Worker, holders: Rc<RefCell<Holders>>, allowed: Rc<Cell<bool>>) {
+fn fetch_from_peers(
+    net: &Net,
+    worker: &Worker,
+    happenings: mpsc::Sender<Happening>,
+    allowed: Rc<Cell<bool>>,
+) {
     let (questions, asked) = mpsc::channel(MAX_QUESTIONS);
     let fetcher = Fetcher {
         worker: worker.clone(),
         streams: net.streams.clone(),
         net: net.line(),
-        holders,
+        happenings,
         allowed,
     };
     wasm_bindgen_futures::spawn_local(fetcher.run(asked));
@@ -202,18 +207,9 @@ fn fetch_from_peers(net: &Net, worker: &Worker, holders: Rc<RefCell<Holders>>, a
 }
 
 /// Hands the net's events to the driver, waiting where it is busy.
-fn forward(
-    mut events: mpsc::Receiver<Event>,
-    mut happenings: mpsc::Sender<Happening>,
-    holders: Rc<RefCell<Holders>>,
-) {
+fn forward(mut events: mpsc::Receiver<Event>, mut happenings: mpsc::Sender<Happening>) {
     wasm_bindgen_futures::spawn_local(async move {
         while let Some(event) = events.next().await {
-            if let Event::Gossip { from, bytes } = &event {
-                holders
-                    .borrow_mut()
-                    .hear(*from, bytes, js_sys::Date::now() as u64);
-            }
             if happenings.send(Happening::Net(event)).await.is_err() {
                 return;
             }
@@ -222,15 +218,6 @@ fn forward(
 }
 
 fn swarm_id(text: &str) -> Result<SwarmId, Error> {
-    let bad = || Error::relay(format!("the relay names a swarm {text:?}, which is no id"));
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return Err(bad());
-    }
-    let mut id = [0; 32];
-    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(SwarmId(id))
+    roll::wire_id(text)
+        .ok_or_else(|| Error::relay(format!("the relay names a swarm {text:?}, which is no id")))
 }

@@ -22,7 +22,7 @@ impl Command {
     /// The node's word for it; nothing for what concerns the driver alone.
     pub(crate) fn into_input(self) -> Option<Input> {
         Some(match self {
-            Command::Lend(lend) => Input::Lend(*lend),
+            Command::Lend(lend) => Input::Lend(lend),
             Command::StopLending => Input::StopLending,
             Command::Cancel(request) => Input::Cancel { request },
             Command::Conditions { background, power } => Input::Conditions { background, power },

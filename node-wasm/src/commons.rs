@@ -3,12 +3,13 @@
 
 use std::rc::Rc;
 
+use registry::policy::SwarmPolicy;
+
 use crate::config::Storage;
 use crate::consents::{ConsentInfo, Consents};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::identity_card::IdentityCard;
-use crate::keys::KeyPair;
 use crate::sealed::Unlock;
 use crate::sites::{Loader, SiteGave, SiteInfo, Sites};
 use crate::swarms::{Attempt, PolicyInfo, SwarmCard, Swarms, encode};
@@ -17,7 +18,7 @@ use crate::swarms::{Attempt, PolicyInfo, SwarmCard, Swarms, encode};
 pub(crate) struct Commons {
     card: Rc<IdentityCard>,
     consents: Consents,
-    swarms: Swarms,
+    swarms: Rc<Swarms>,
     sites: Sites,
 }
 
@@ -26,7 +27,7 @@ impl Commons {
         let card = Rc::new(IdentityCard::new(storage));
         Commons {
             consents: Consents::new(storage, Rc::clone(&card)),
-            swarms: Swarms::new(storage, Rc::clone(&card)),
+            swarms: Rc::new(Swarms::new(storage, Rc::clone(&card))),
             sites: Sites::new(storage, origin),
             card,
         }
@@ -34,9 +35,14 @@ impl Commons {
 }
 
 impl Commons {
-    /// The identity, if there is one.
-    pub(crate) async fn pair(&self) -> Result<Option<KeyPair>, Error> {
-        self.card.find().await
+    /// What the node is to know of: the identity and the swarms.
+    pub(crate) fn roll(&self) -> (Rc<IdentityCard>, Rc<Swarms>) {
+        (Rc::clone(&self.card), Rc::clone(&self.swarms))
+    }
+
+    /// The terms on which a swarm's work is done on this device.
+    pub(crate) async fn policy(&self, swarm: &str) -> Result<SwarmPolicy, Error> {
+        self.swarms.policy(swarm).await
     }
 }
 
@@ -51,7 +57,7 @@ impl Handle {
     /// Makes an identity, unless there is one.
     pub async fn create_identity(&self) -> Result<String, Error> {
         let pair = self.commons().card.need().await?;
-        self.identity().await?;
+        self.identity_changed().await?;
         Ok(pair.node_id().to_string())
     }
 
@@ -62,16 +68,29 @@ impl Handle {
         Ok(file)
     }
 
-    /// Takes an identity in from such a file. A broken file changes nothing.
+    /// Takes an identity in from such a file, and looks for its swarms in the DHT meanwhile. A broken file changes
+    /// nothing.
     pub async fn import_identity(&self, file: &str, unlock: &Unlock) -> Result<(), Error> {
         self.commons().card.import(file, unlock).await?;
-        self.identity().await.map(|_| ())
+        self.identity_changed().await?;
+        let roll = self.roll();
+        wasm_bindgen_futures::spawn_local(async move {
+            if let Err(error) = roll.recover().await {
+                tracing::warn!(%error, "the swarms of the identity were not found again");
+            }
+        });
+        Ok(())
+    }
+
+    /// Looks in the DHT for the swarms of this identity. Says how many there are.
+    pub async fn recover_swarms(&self) -> Result<usize, Error> {
+        self.roll().recover().await
     }
 
     /// Forgets the identity. The caller has asked the person twice.
     pub async fn reset_identity(&self) -> Result<(), Error> {
         self.commons().card.forget().await?;
-        self.identity().await.map(|_| ())
+        self.identity_changed().await
     }
 
     /// Agreements of this identity, oldest first, those taken back too.
@@ -82,7 +101,7 @@ impl Handle {
     /// Writes down that the person agreed: the identity signs it, and is made for it where there is none.
     pub async fn agree(&self, purpose: u16, terms: u32) -> Result<(), Error> {
         self.commons().consents.agree(purpose, terms).await?;
-        self.identity().await.map(|_| ())
+        self.identity_changed().await
     }
 
     /// Takes an agreement back.
@@ -98,13 +117,16 @@ impl Handle {
     /// Founds a swarm; the identity is made for it where there is none.
     pub async fn create_swarm(&self, name: &str) -> Result<SwarmCard, Error> {
         let card = self.commons().swarms.create(name).await?;
-        self.identity().await?;
+        self.identity_changed().await?;
+        self.roll().changed(&card.id).await;
         Ok(card)
     }
 
     /// Tries to change a swarm's registry.
     pub async fn attempt(&self, swarm: &str, attempt: Attempt) -> Result<SwarmCard, Error> {
-        self.commons().swarms.attempt(swarm, attempt).await
+        let card = self.commons().swarms.attempt(swarm, attempt).await?;
+        self.roll().changed(swarm).await;
+        Ok(card)
     }
 
     /// Changes the terms of work in a swarm on this device.
@@ -114,7 +136,9 @@ impl Handle {
 
     /// A secret that gives a role to whoever takes it up first.
     pub async fn invite_to_swarm(&self, swarm: &str, role: &str) -> Result<String, Error> {
-        self.commons().swarms.invite(swarm, role).await
+        let token = self.commons().swarms.invite(swarm, role).await?;
+        self.roll().changed(swarm).await;
+        Ok(token)
     }
 
     /// A swarm's registry as text.
@@ -125,13 +149,16 @@ impl Handle {
     /// Takes an invite or a shared registry in.
     pub async fn join_swarm(&self, token: &str) -> Result<SwarmCard, Error> {
         let card = self.commons().swarms.join(token).await?;
-        self.identity().await?;
+        self.identity_changed().await?;
+        self.roll().changed(&card.id).await;
         Ok(card)
     }
 
     /// Forgets a swarm on this device.
     pub async fn leave_swarm(&self, swarm: &str) -> Result<(), Error> {
-        self.commons().swarms.leave(swarm).await
+        self.commons().swarms.leave(swarm).await?;
+        self.roll().changed(swarm).await;
+        Ok(())
     }
 
     /// The person's sites.
@@ -162,6 +189,12 @@ impl Handle {
     /// Takes a site back and forgets its key.
     pub async fn forget_site(&self, key: &str) -> Result<(), Error> {
         self.commons().sites.forget(key).await
+    }
+
+    async fn identity_changed(&self) -> Result<(), Error> {
+        self.identity().await?;
+        self.roll().identity_changed().await;
+        Ok(())
     }
 
     fn show_identity(&self) {

@@ -5,16 +5,18 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
 use node::Node;
 use node::io::{Effect, Input, Keep, Now, Output, RequestId, StreamId};
+use protocol::{ModelId, SwarmId};
 
 use crate::answer;
 use crate::command::Command;
 use crate::effects::Effects;
 use crate::net::{self, Net};
+use crate::roll::Roll;
 use crate::streams::{self, StreamEvent, StreamHandle};
 use crate::view::View;
 
@@ -31,6 +33,8 @@ pub(crate) enum Happening {
     Command(Command),
     /// A prepared question, and where its answer goes.
     Asked(Box<node::io::Ask>, answer::Scribe),
+    /// Who lends a model?
+    Lenders(ModelId, oneshot::Sender<Lenders>),
 }
 
 impl From<StreamEvent<StreamId>> for Happening {
@@ -38,6 +42,9 @@ impl From<StreamEvent<StreamId>> for Happening {
         Happening::Stream(event)
     }
 }
+
+/// Peers, and where to reach them.
+pub(crate) type Lenders = Vec<(protocol::PeerId, protocol::Addresses)>;
 
 /// What went out for others since the tab was opened.
 #[derive(Default)]
@@ -54,6 +61,7 @@ pub(crate) struct Driver {
     pub(crate) net: Net,
     pub(crate) effects: Effects,
     pub(crate) view: Rc<RefCell<View>>,
+    pub(crate) roll: Rc<Roll>,
     pub(crate) happenings: mpsc::Sender<Happening>,
     pub(crate) queue: mpsc::Receiver<Happening>,
     pub(crate) clock: Clock,
@@ -71,6 +79,7 @@ impl Driver {
         net: Net,
         effects: Effects,
         view: Rc<RefCell<View>>,
+        roll: Rc<Roll>,
         (happenings, queue): (mpsc::Sender<Happening>, mpsc::Receiver<Happening>),
     ) -> Driver {
         Driver {
@@ -78,6 +87,7 @@ impl Driver {
             net,
             effects,
             view,
+            roll,
             happenings,
             queue,
             clock: Clock::start(),
@@ -130,6 +140,10 @@ impl Driver {
                 self.scribes.insert(ask.request, scribe);
                 self.input(Input::Ask(*ask));
             }
+            Happening::Lenders(model, asked) => {
+                // An error means that whoever asked has given up.
+                let _ = asked.send(self.node.lenders(&model));
+            }
         }
     }
 
@@ -166,6 +180,11 @@ impl Driver {
 
     /// The drain rule: all outputs are done before the next input is handed in.
     fn input(&mut self, input: Input) {
+        match &input {
+            Input::Follow(registry) => self.net.follow(&SwarmId(*registry.id().as_bytes())),
+            Input::Unfollow { swarm } => self.net.unfollow(swarm),
+            _ => {}
+        }
         self.node.handle_input(self.clock.now(), input);
         while let Some(output) = self.node.poll_output() {
             self.perform(output);
@@ -187,9 +206,9 @@ impl Driver {
                 self.streams.remove(&stream);
             }
             Output::Effect {
-                effect: Effect::Publish { record, .. },
+                effect: Effect::Publish { swarm, record },
                 ..
-            } => self.net.publish(record),
+            } => self.net.publish(&swarm, record),
             Output::Effect { id, effect } => self.effects.perform(id, effect, &self.happenings),
             Output::Event { request, event } => {
                 if let Some(scribe) = self.scribes.get_mut(&request)
@@ -211,9 +230,8 @@ impl Driver {
                     tracing::warn!(%error, "a receipt could not be kept");
                 }
             }),
-            Keep::Record { swarm, .. } | Keep::Statement { swarm, .. } => {
-                tracing::debug!(?swarm, "news of a swarm's registry");
-            }
+            Keep::Record { swarm, record } => self.roll.record(swarm, *record),
+            Keep::Statement { swarm, statement } => self.roll.statement(swarm, *statement),
         }
     }
 

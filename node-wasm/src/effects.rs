@@ -15,6 +15,7 @@ use protocol::{ModelId, Sampling, Stage, WireType};
 
 use crate::driver::Happening;
 use crate::error::Error;
+use crate::identity_card::IdentityCard;
 use crate::knobs::Knobs;
 use crate::pacer::Pacer;
 use crate::view::View;
@@ -28,24 +29,37 @@ pub(crate) struct Effects {
     pub(crate) pace_ms: Option<u32>,
     /// The key that this tab's address in the mesh is.
     pub(crate) session: LocalKey,
+    /// Whose tab this is.
+    pub(crate) card: Rc<IdentityCard>,
 }
 
 impl Effects {
     /// Does it, and answers where an answer is due.
     pub(crate) fn perform(&self, effect: EffectId, deed: Effect, happenings: &mpsc::Sender<Happening>) {
         match deed {
-            Effect::Sign { key, message } => {
-                let signature = match key {
-                    Signer::Session => Some(self.session.sign(&message)),
-                    // Asked for only where an identity was handed to the node.
-                    Signer::Identity => None,
-                };
-                answer(happenings, Input::Signed { effect, signature });
-            }
+            Effect::Sign { key, message } => match key {
+                Signer::Session => {
+                    let signature = Some(self.session.sign(&message));
+                    answer(happenings, Input::Signed { effect, signature });
+                }
+                Signer::Identity => self.sign_as_owner(effect, message, happenings),
+            },
             Effect::Compute(compute) => self.compute(effect, compute, happenings),
             // The driver publishes: the net is its own.
             Effect::Publish { .. } => {}
         }
+    }
+
+    /// Asked for only where an identity was handed to the node; by now it may be forgotten.
+    fn sign_as_owner(&self, effect: EffectId, message: Vec<u8>, happenings: &mpsc::Sender<Happening>) {
+        let (card, happenings) = (Rc::clone(&self.card), happenings.clone());
+        wasm_bindgen_futures::spawn_local(async move {
+            let signature = match card.find().await {
+                Ok(Some(pair)) => pair.signature(&message).await.ok(),
+                _ => None,
+            };
+            answer(&happenings, Input::Signed { effect, signature });
+        });
     }
 
     fn compute(&self, effect: EffectId, compute: Compute, happenings: &mpsc::Sender<Happening>) {

@@ -7,8 +7,7 @@ use std::rc::Rc;
 use futures::channel::mpsc;
 use futures::{SinkExt as _, StreamExt as _};
 use node::io::{Ask, Lend, RequestId};
-use protocol::LayerRange;
-use registry::Registry;
+use protocol::{LayerRange, SwarmId};
 use registry::policy::SwarmPolicy;
 
 use crate::answer::{Scribe, Text};
@@ -19,15 +18,13 @@ use crate::commons::Commons;
 use crate::config::{Backend, Config, Storage, Wire};
 use crate::driver::{Happening, MAX_HAPPENINGS};
 use crate::error::Error;
-use crate::keys::KeyPair;
 use crate::knobs::Knobs;
 use crate::locks;
 use crate::models::Models;
-use crate::net::NetLine;
-use crate::registries;
 use crate::relay_api::RelayHealth;
+use crate::roll::{self, Roll};
 use crate::shelf::Shelf;
-use crate::snapshot::{Connection, Lending, Snapshot};
+use crate::snapshot::{Lending, Snapshot};
 use crate::view::{Listening, View};
 use crate::worker::Worker;
 
@@ -61,8 +58,9 @@ struct Shared {
     requests: Cell<u64>,
     /// The person has agreed to work with others: peers may be asked for what they have.
     peers_allowed: Rc<Cell<bool>>,
-    /// The line to the net, once there is one.
-    net: Rc<RefCell<Option<NetLine>>>,
+    roll: Rc<Roll>,
+    /// The swarm that is asked and lent to; none: the relay's.
+    swarm: Cell<Option<SwarmId>>,
     /// Held while this tab lends whatever the swarm lacks: one tab of a browser does.
     default_lend: RefCell<Option<locks::Held>>,
 }
@@ -96,17 +94,22 @@ impl Handle {
             Rc::clone(&view),
             Rc::clone(&peers_allowed),
         );
-        let net = Rc::<RefCell<Option<NetLine>>>::default();
+        let commons = Commons::new(config.storage, config.relay_origin.clone());
+        let roll = Roll::new(
+            commons.roll(),
+            config.storage,
+            happenings.clone(),
+            Rc::clone(&view),
+        );
         bring_up::start(
             config.clone(),
             Rc::clone(&view),
             worker.clone(),
             Rc::clone(&knobs),
             Rc::clone(&peers_allowed),
-            Rc::clone(&net),
+            Rc::clone(&roll),
             (happenings.clone(), queue),
         );
-        let commons = Commons::new(config.storage, config.relay_origin.clone());
         let shared = Shared {
             config,
             view,
@@ -118,7 +121,8 @@ impl Handle {
             knobs,
             requests: Cell::new(0),
             peers_allowed,
-            net,
+            roll,
+            swarm: Cell::new(None),
             default_lend: RefCell::new(None),
         };
         Handle {
@@ -140,6 +144,18 @@ impl Handle {
     /// The models that this browser keeps.
     pub fn shelf(&self) -> Shelf {
         self.shared.shelf.clone()
+    }
+
+    /// Chooses the swarm that is asked and lent to from now on, by its id; none: the relay's. What is lent already
+    /// stays where it is.
+    pub fn use_swarm(&self, swarm: Option<&str>) -> Result<(), Error> {
+        let chosen = swarm.map(|text| {
+            roll::wire_id(text).ok_or_else(|| Error::new("bad_request", format!("{text:?} is no swarm's id")))
+        });
+        let chosen = chosen.transpose()?;
+        self.shared.swarm.set(chosen);
+        self.shared.view.borrow_mut().use_swarm(chosen);
+        Ok(())
     }
 
     /// Lends layers; resolves when this tab serves them. The caller has asked the person first.
@@ -183,17 +199,32 @@ impl Handle {
             snapshot.lend.total_bytes = 0;
         });
         let backend = self.device().await?;
+        let swarm = self.shared.swarm.get();
+        let policy = match swarm {
+            Some(swarm) => self.own_terms(&swarm, positions).await?,
+            None => terms_of_work(positions),
+        };
         let lend = Lend {
+            swarm,
             model: spec,
             layers,
             most_layers,
-            policy: terms_of_work(positions),
+            policy,
             backend,
             memory_bytes: u64::from(positions) * u64::from(facts.kv_bytes_per_layer),
             positions,
         };
         self.tell(Command::Lend(Box::new(lend))).await?;
         self.until_lent().await
+    }
+
+    /// The terms that were set for a swarm of one's own, within what this device bears.
+    async fn own_terms(&self, swarm: &SwarmId, positions: u32) -> Result<SwarmPolicy, Error> {
+        let policy = self.commons().policy(&roll::kept_id(swarm)).await?;
+        Ok(SwarmPolicy {
+            max_positions: policy.max_positions.min(positions),
+            ..policy
+        })
     }
 
     /// What will compute here: asked of the worker, which opens the GPU for it.
@@ -245,21 +276,6 @@ impl Handle {
         self.shared.models.fits(model, &self.snapshot())
     }
 
-    /// Leaves a swarm's registry in the DHT under this browser's identity, so that it is found
-    /// again by the key alone. What is left there is to be renewed within three days.
-    pub async fn publish_registry(&self, registry: &Registry) -> Result<(), Error> {
-        let mut net = self.net().await?;
-        let key = self.identity_key().await?;
-        registries::publish(&mut net, &key, registry).await
-    }
-
-    /// The registries of the swarms that this browser's identity belongs to, from the DHT.
-    pub async fn recover_registries(&self) -> Result<Vec<Registry>, Error> {
-        let mut net = self.net().await?;
-        let key = self.identity_key().await?;
-        registries::recover(&mut net, key.node_id()).await
-    }
-
     /// Ends the node: peers are told, the worker stops.
     pub async fn stop(&self) {
         self.shared.default_lend.borrow_mut().take();
@@ -268,22 +284,13 @@ impl Handle {
         self.shared.worker.stop();
     }
 
-    /// The line to the net, once a relay has answered.
-    async fn net(&self) -> Result<NetLine, Error> {
-        let online = |snapshot: &Snapshot| (snapshot.connection == Connection::Online).then_some(Ok(()));
-        self.until(online).await?;
-        let net = self.shared.net.borrow().clone();
-        net.ok_or_else(|| Error::new("aborted", "the node was stopped"))
-    }
-
-    async fn identity_key(&self) -> Result<KeyPair, Error> {
-        let found = self.commons().pair().await?;
-        found.ok_or_else(|| Error::new("not_allowed", "this browser has no identity yet"))
-    }
-
     /// How the relay is doing just now.
     pub async fn relay_health(&self) -> Result<RelayHealth, Error> {
         crate::relay_api::health(&self.shared.config.relay_origin).await
+    }
+
+    pub(crate) fn roll(&self) -> Rc<Roll> {
+        Rc::clone(&self.shared.roll)
     }
 
     pub(crate) fn commons(&self) -> &Commons {
@@ -337,6 +344,7 @@ impl Handle {
         let scribe = Scribe::start(text, Rc::clone(&self.shared.view), page);
         let ask = Ask {
             request: id,
+            swarm: self.shared.swarm.get(),
             model: self.shared.models.spec(&facts)?,
             prompt,
             sampling: crate::models::sampling(&request.sampling)?,

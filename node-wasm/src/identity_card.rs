@@ -57,6 +57,20 @@ impl IdentityCard {
         Ok(Some(pair))
     }
 
+    /// The same, where to look must leave nothing behind.
+    pub(crate) async fn find_quietly(&self) -> Result<Option<KeyPair>, Error> {
+        if self.pair.borrow().is_none() && !self.drawer.is_made().await {
+            return Ok(None);
+        }
+        self.find().await
+    }
+
+    /// Another tab of this browser made, took in or forgot the identity.
+    pub(crate) async fn look_again(&self) -> Result<Option<KeyPair>, Error> {
+        *self.pair.borrow_mut() = None;
+        self.find().await
+    }
+
     /// The identity, made if there is none.
     pub(crate) async fn need(&self) -> Result<KeyPair, Error> {
         if let Some(pair) = self.find().await? {

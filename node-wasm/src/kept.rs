@@ -5,8 +5,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use js_sys::{Array, Function, Promise, Reflect};
 use rexie::{ObjectStore, Rexie, Store, Transaction, TransactionMode};
-use wasm_bindgen::JsValue;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use crate::config::Storage;
 use crate::error::Error;
@@ -29,6 +31,17 @@ impl Drawer {
     pub(crate) fn new(place: Place, storage: Storage) -> Drawer {
         let memory = (storage == Storage::Memory).then(Rc::default);
         Drawer { place, memory }
+    }
+
+    /// Whether anything was ever put here, as far as the browser tells: to look must leave nothing behind.
+    pub(crate) async fn is_made(&self) -> bool {
+        if let Some(memory) = &self.memory {
+            return !memory.borrow().is_empty();
+        }
+        match databases().await {
+            Some(names) => names.iter().any(|name| name == self.place.database),
+            None => true,
+        }
     }
 
     pub(crate) async fn get(&self, name: &str) -> Result<Option<JsValue>, Error> {
@@ -99,6 +112,19 @@ impl Drawer {
         let store = transaction.store(self.place.store).map_err(refused)?;
         Ok((transaction, store))
     }
+}
+
+/// The names of this origin's databases; nothing where the browser does not list them.
+async fn databases() -> Option<Vec<String>> {
+    let factory = Reflect::get(&js_sys::global(), &"indexedDB".into()).ok()?;
+    let list: Function = Reflect::get(&factory, &"databases".into())
+        .ok()?
+        .dyn_into()
+        .ok()?;
+    let promise: Promise = list.call0(&factory).ok()?.dyn_into().ok()?;
+    let found = JsFuture::from(promise).await.ok()?;
+    let name = |each: JsValue| Reflect::get(&each, &"name".into()).ok()?.as_string();
+    Some(Array::from(&found).iter().filter_map(name).collect())
 }
 
 fn refused(error: rexie::Error) -> Error {

@@ -100,7 +100,8 @@ impl KeyPair {
         record.add(self.public, signature).map_err(unsignable)
     }
 
-    async fn signature(&self, message: &[u8]) -> Result<Signature, Error> {
+    /// Signs bytes that are ready to be signed.
+    pub(crate) async fn signature(&self, message: &[u8]) -> Result<Signature, Error> {
         let bytes = crypto::sign(&self.private_key, message).await?;
         Signature::es256(&bytes).map_err(unsignable)
     }

@@ -12,6 +12,9 @@ use wasm_bindgen_futures::JsFuture;
 /// Who lends what the swarm lacks, without naming layers.
 pub(crate) const DEFAULT_LEND: &str = "manyhands-default-lend";
 
+/// Who changes the registers in storage.
+pub(crate) const REGISTERS: &str = "manyhands-registers";
+
 /// A lock that is held until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -30,6 +33,15 @@ impl Drop for Held {
 /// The lock, unless another tab has it. Where the browser has none, or refuses (a page that is not secure), nobody
 /// else can have it either.
 pub(crate) async fn try_hold(name: &str) -> Option<Held> {
+    ask(name, true).await
+}
+
+/// The lock, as soon as nobody else has it.
+pub(crate) async fn hold(name: &str) -> Held {
+    ask(name, false).await.unwrap_or(Held { release: None })
+}
+
+async fn ask(name: &str, if_available: bool) -> Option<Held> {
     let Some(manager) = manager() else {
         return Some(Held { release: None });
     };
@@ -52,7 +64,7 @@ pub(crate) async fn try_hold(name: &str) -> Option<Held> {
         })
     });
     let options = js_sys::Object::new();
-    let _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &JsValue::TRUE);
+    let _ = js_sys::Reflect::set(&options, &"ifAvailable".into(), &if_available.into());
     let asked = manager.request(name, &options, callback.as_ref().unchecked_ref());
     let Some(asked) = asked else {
         return Some(Held { release: None });

@@ -1,6 +1,8 @@
 //! What the screen sees of the node: plain data, taken at one moment.
 //! The page never reaches behind it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything at one moment.
@@ -17,6 +19,12 @@ pub struct Snapshot {
     pub public_key: Option<String>,
     pub backup: Backup,
     pub swarm: Option<SwarmInfo>,
+    /// The swarm of one's own that is asked and lent to, where it is not the relay's.
+    pub own_swarm: Option<String>,
+    /// Counts changes of the registers that did not come from this page: whoever shows them reads anew.
+    pub registers: u64,
+    /// Up to which record the relays keep a copy of each register, left there by this page.
+    pub published: BTreeMap<String, u64>,
     pub models: Vec<ModelInfo>,
     pub workers: Vec<WorkerInfo>,
     /// Peers that compute an answer of ours just now.
@@ -86,6 +94,8 @@ pub struct WorkerInfo {
     pub end: u32,
     pub backend: String,
     pub tokens_per_s: f32,
+    /// It belongs to our own key, or to a member of a swarm of ours.
+    pub mine: bool,
 }
 
 /// What we lend.

@@ -7,10 +7,11 @@ use std::rc::{Rc, Weak};
 
 use node::io::{Input, Now};
 use node::{LendState as NodeLend, Node};
-use protocol::PeerId;
+use protocol::{PeerId, SwarmId};
 
 use crate::driver::{Clock, Given};
 use crate::net::Event;
+use crate::roll::kept_id;
 use crate::snapshot::{Connection, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};
 
 /// Screens are not repainted more often than this.
@@ -25,6 +26,8 @@ pub(crate) struct View {
     relay_models: Vec<ModelInfo>,
     kept_models: Vec<ModelInfo>,
     last_refresh: Option<Now>,
+    /// The swarm that is shown, where it is not the relay's.
+    swarm: Option<SwarmId>,
     /// What computes this tab's own stages, and its name, by their layers.
     own: HashMap<(u32, u32), (String, String)>,
 }
@@ -59,6 +62,13 @@ impl View {
         if self.snapshot != before {
             self.tell();
         }
+    }
+
+    /// Another swarm is asked and lent to.
+    pub(crate) fn use_swarm(&mut self, swarm: Option<SwarmId>) {
+        self.swarm = swarm;
+        self.last_refresh = None;
+        self.change(|snapshot| snapshot.own_swarm = swarm.as_ref().map(kept_id));
     }
 
     /// What the relay says of itself.
@@ -143,8 +153,9 @@ impl View {
         }
         self.last_refresh = Some(now);
         let state = node.snapshot();
+        let shown = self.swarm.unwrap_or(state.home);
         self.change(|snapshot| {
-            snapshot.workers = workers(&state);
+            snapshot.workers = workers(&state, &shown);
             snapshot.busy = busy(&state);
             let gave = &mut snapshot.lend.gave;
             let more = state.served_positions.saturating_sub(gave.tokens);
@@ -220,12 +231,16 @@ fn name(peer: &libp2p::PeerId) -> Option<PeerId> {
     PeerId::new(&peer.to_base58()).ok()
 }
 
-fn workers(state: &node::Snapshot) -> Vec<WorkerInfo> {
+/// Who works in a swarm, and our own devices wherever they do: they are asked in every mode.
+fn workers(state: &node::Snapshot, swarm: &SwarmId) -> Vec<WorkerInfo> {
     state
         .peers
         .iter()
         .filter_map(|row| {
-            let work = row.work.as_ref()?;
+            let work = row
+                .work
+                .as_ref()
+                .filter(|work| work.swarm == *swarm || row.mine)?;
             Some(WorkerInfo {
                 peer: row.peer.to_string(),
                 model: work.model.to_string(),
@@ -233,6 +248,7 @@ fn workers(state: &node::Snapshot) -> Vec<WorkerInfo> {
                 end: work.layers.end(),
                 backend: backend(work.backend).to_owned(),
                 tokens_per_s: 1e6 / work.us_per_token.max(1) as f32,
+                mine: row.mine,
             })
         })
         .collect()

@@ -39,6 +39,8 @@ struct Shared {
 
 struct Running {
     worker: web_sys::Worker,
+    /// What it was started by, until it runs.
+    address: Option<Address>,
     /// Questions asked before the worker said that it listens: a message posted earlier would
     /// find no handler and be lost.
     until_ready: Option<Vec<JsValue>>,
@@ -160,17 +162,38 @@ fn send(worker: &web_sys::Worker, message: &JsValue) -> Result<(), Error> {
 
 /// The address to start the worker by. A page starts no worker from another origin, so on a page that is not ours the
 /// worker is a module of the page's own which does nothing but import ours.
-fn address(origin: &str) -> Result<String, JsValue> {
+fn address(origin: &str) -> Result<Address, JsValue> {
     let here = web_sys::window().and_then(|window| window.location().origin().ok());
     if here.as_deref() == Some(origin) {
-        return Ok(WORKER_URL.to_owned());
+        return Ok(Address {
+            text: WORKER_URL.to_owned(),
+            made_here: false,
+        });
     }
     // A dynamic import is a script to the page's policy, a static one would be a worker of another origin.
     let script = format!("import({:?});", format!("{origin}{WORKER_URL}"));
     let options = BlobPropertyBag::new();
     options.set_type("text/javascript");
     let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&script.into()), &options)?;
-    Url::create_object_url_with_blob(&blob)
+    Ok(Address {
+        text: Url::create_object_url_with_blob(&blob)?,
+        made_here: true,
+    })
+}
+
+/// Where a worker's script is. One that was made here is forgotten by the browser with this.
+struct Address {
+    text: String,
+    made_here: bool,
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        if self.made_here {
+            // It fails for what is no address, which this is.
+            let _ = Url::revoke_object_url(&self.text);
+        }
+    }
 }
 
 fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
@@ -178,7 +201,7 @@ fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
     let address = address(origin).map_err(fail)?;
-    let worker = web_sys::Worker::new_with_options(&address, &options).map_err(fail)?;
+    let worker = web_sys::Worker::new_with_options(&address.text, &options).map_err(fail)?;
     let weak = Rc::downgrade(shared);
     let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         let Some(shared) = weak.upgrade() else { return };
@@ -215,6 +238,7 @@ fn start(shared: &Rc<RefCell<Shared>>, origin: &str) -> Result<Running, Error> {
     worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
     Ok(Running {
         worker,
+        address: Some(address),
         until_ready: Some(Vec::new()),
         _on_message: on_message,
         _on_error: on_error,
@@ -225,6 +249,7 @@ fn hear(shared: &Rc<RefCell<Shared>>, told: Told) {
     let end = match told.update {
         Update::Ready => {
             if let Some(running) = &mut shared.borrow_mut().running {
+                running.address = None;
                 for message in running.until_ready.take().into_iter().flatten() {
                     if let Err(error) = send(&running.worker, &message) {
                         tracing::error!(%error, "a question was not delivered");

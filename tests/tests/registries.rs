@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
+use node::LendState;
 use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
 use protocol::{Backend, LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
@@ -128,8 +129,9 @@ fn accept(world: &mut World, swarm: &SwarmId, host: usize) {
     world.run_until(world.now + 3_000);
 }
 
-fn lend(world: &mut World, host: usize, policy: SwarmPolicy) {
-    let lend = Lend {
+fn lent(policy: SwarmPolicy) -> Lend {
+    Lend {
+        swarm: None,
         model: model(LAYERS),
         layers: LayerRange::new(0, LAYERS).ok(),
         most_layers: LAYERS,
@@ -137,12 +139,63 @@ fn lend(world: &mut World, host: usize, policy: SwarmPolicy) {
         backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
-    };
-    world.input(host, Input::Lend(lend));
+    }
+}
+
+fn lend(world: &mut World, host: usize, policy: SwarmPolicy) {
+    world.input(host, Input::Lend(Box::new(lent(policy))));
 }
 
 fn last(world: &World, host: usize) -> &Event {
     &world.hosts[host].events.last().unwrap().2
+}
+
+/// Why a host's last question was refused: as not allowed, and by no other code.
+fn refusal(world: &World, host: usize) -> &str {
+    match last(world, host) {
+        Event::Failed {
+            code: Code::NotAllowed,
+            message,
+            ..
+        } => message,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Like [`world`], but the swarm is one of key 1's own, beside the one that is open to everybody.
+fn private(hosts: usize) -> (World, SwarmId) {
+    let registry = founded();
+    let mut world = World::new(1);
+    world.network.everywhere = Some(Distance {
+        delay_ms: 5,
+        jitter_ms: 5,
+        bytes_per_ms: 0,
+    });
+    for seed in 1..=hosts as u8 {
+        let host = world.host(SPEED);
+        world.belongs_to(host, key(seed));
+        world.input(host, Input::Follow(Box::new(registry.clone())));
+    }
+    (world, name(&registry))
+}
+
+fn lend_to(world: &mut World, host: usize, swarm: SwarmId, policy: SwarmPolicy) {
+    let lend = Lend {
+        swarm: Some(swarm),
+        ..lent(policy)
+    };
+    world.input(host, Input::Lend(Box::new(lend)));
+}
+
+fn members() -> SwarmPolicy {
+    SwarmPolicy {
+        who: Who::Members,
+        ..anybody()
+    }
+}
+
+fn lending(world: &World, host: usize) -> LendState {
+    world.hosts[host].node.as_ref().unwrap().snapshot().lending
 }
 
 #[test]
@@ -250,11 +303,7 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
 #[test]
 fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_blocked() {
     let (mut world, swarm) = world(4);
-    let members = SwarmPolicy {
-        who: Who::Members,
-        ..anybody()
-    };
-    lend(&mut world, 1, members);
+    lend(&mut world, 1, members());
     world.run_until(8_000);
     join(&mut world, &swarm, 2);
     let question = |id| ask(id, &[1, 2, 3], 8, LAYERS);
@@ -265,19 +314,16 @@ fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_block
         undisturbed(&[1, 2, 3], LAYERS, &question(1).sampling, 8)
     );
     world.input(3, Input::Ask(question(1)));
-    assert_eq!(
-        world.run_until_over(3, RequestId(1), world.now + 30_000),
-        None,
-        "a stranger waits"
+    let told = world.run_until_over(3, RequestId(1), world.now + 30_000).unwrap();
+    assert!(
+        told <= world.now && refusal(&world, 3).contains("strangers"),
+        "a stranger is told why"
     );
     act(&mut world, &swarm, Action::Block { member: id(3) });
     world.run_until(world.now + 2_000);
     world.input(2, Input::Ask(question(2)));
-    assert_eq!(
-        world.run_until_over(2, RequestId(2), world.now + 30_000),
-        None,
-        "and so does the blocked"
-    );
+    world.run_until_over(2, RequestId(2), world.now + 30_000).unwrap();
+    assert!(refusal(&world, 2).contains("strangers"), "and so are the blocked");
     let row = world.hosts[2].node.as_ref().unwrap().snapshot().swarms.remove(0);
     assert_eq!((row.role, row.blocked), (None, true));
 }
@@ -306,11 +352,7 @@ fn so_many_sessions_an_hour_are_counted_and_the_next_hour_is_another_one() {
 #[test]
 fn the_budget_of_a_grant_is_used_up_by_what_is_computed() {
     let (mut world, swarm) = world(3);
-    let members = SwarmPolicy {
-        who: Who::Members,
-        ..anybody()
-    };
-    lend(&mut world, 1, members);
+    lend(&mut world, 1, members());
     world.run_until(8_000);
     let mut terms = Terms::plain(Role::Worker);
     terms.caveats.budget_tokens = Some(45);
@@ -326,7 +368,8 @@ fn the_budget_of_a_grant_is_used_up_by_what_is_computed() {
     };
     assert!(answers(&mut world, 1), "26 of 45");
     assert!(answers(&mut world, 2), "26 of 35");
-    assert!(!answers(&mut world, 3), "26 of 25");
+    answers(&mut world, 3);
+    assert!(refusal(&world, 2).contains("25 tokens of the budget"), "26 of 25");
 }
 
 #[test]
@@ -366,11 +409,177 @@ fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
     world.input(1, Input::StopLending);
     world.run_until(world.now + 3_000);
     world.input(0, Input::Ask(question(2)));
-    assert_eq!(
-        world.run_until_over(0, RequestId(2), world.now + 20_000),
-        None,
-        "its terms are for its own owner"
+    world.run_until_over(0, RequestId(2), world.now + 20_000).unwrap();
+    assert!(
+        refusal(&world, 0).contains("does not see the text of people so far away"),
+        "its terms are for its own owner, and it says so itself"
     );
+}
+
+#[test]
+fn members_who_lend_nothing_hear_of_a_record_within_seconds_and_of_a_workers_word_too() {
+    let (mut world, swarm) = private(3);
+    world.run_until(20_000);
+    act(&mut world, &swarm, grant(2, Role::Worker));
+    world.run_until(world.now + 2_000);
+    for host in 0..3 {
+        assert_eq!(registry(&world, host, &swarm).head().sequence, 1, "host {host}");
+    }
+    accept(&mut world, &swarm, 1);
+    let role = |world: &World, host| registry(world, host, &swarm).standing(id(2), world.wall()).role;
+    assert_eq!(role(&world, 0), Some(Role::Worker));
+    // Somebody who was away.
+    world.crash(2, false);
+    act(&mut world, &swarm, grant(40, Role::Worker));
+    world.run_until(world.now + 60_000);
+    world.restart(2);
+    world.input(2, Input::Follow(Box::new(founded())));
+    world.run_until(world.now + 8_000);
+    assert_eq!(registry(&world, 2, &swarm).head().sequence, 2);
+    assert_eq!(role(&world, 2), Some(Role::Worker), "statements come along");
+}
+
+#[test]
+fn in_a_crowd_only_so_many_say_that_they_are_here() {
+    let (mut world, _) = private(60);
+    world.run_until(200_000);
+    let before: Vec<u64> = world.hosts.iter().map(|host| host.published).collect();
+    world.run_until(world.now + 300_000);
+    let said: Vec<u64> = world
+        .hosts
+        .iter()
+        .zip(before)
+        .map(|(host, before)| host.published - before)
+        .collect();
+    let total: u64 = said.iter().sum();
+    // Ten rounds, and one more where the last one ends just in time.
+    assert!((10 * 16..=11 * 16).contains(&total), "{total}: {said:?}");
+}
+
+#[test]
+fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_else() {
+    let (mut world, swarm) = private(3);
+    join(&mut world, &swarm, 1);
+    lend_to(&mut world, 1, swarm, members());
+    world.run_until(world.now + 8_000);
+    let mine = |id| Ask {
+        mode: Mode::Mine,
+        ..ask(id, &[1, 2, 3], 8, LAYERS)
+    };
+    world.input(0, Input::Ask(mine(1)));
+    world.run_until_over(0, RequestId(1), world.now + 30_000).unwrap();
+    assert!(
+        matches!(last(&world, 0), Event::Finished { route, .. } if route.hops[0].peer == world.hosts[1].id)
+    );
+    // Key 3 follows the register, and has no role in it.
+    for question in [
+        mine(1),
+        Ask {
+            swarm: Some(swarm),
+            ..ask(2, &[1, 2, 3], 8, LAYERS)
+        },
+    ] {
+        let request = question.request;
+        world.input(2, Input::Ask(question));
+        world.run_until_over(2, request, world.now + 20_000).unwrap();
+        refusal(&world, 2);
+    }
+    let asked_there = Ask {
+        swarm: Some(SwarmId([3; 32])),
+        ..ask(3, &[1, 2, 3], 8, LAYERS)
+    };
+    world.input(2, Input::Ask(asked_there));
+    assert!(matches!(
+        last(&world, 2),
+        Event::Failed {
+            code: Code::BadRequest,
+            ..
+        }
+    ));
+    // In the swarm that is open to everybody nobody lends.
+    world.input(0, Input::Ask(ask(4, &[1, 2, 3], 8, LAYERS)));
+    world.run_until_over(0, RequestId(4), world.now + 30_000).unwrap();
+    assert!(
+        matches!(last(&world, 0), Event::Finished { .. }),
+        "mine are mine in every mode"
+    );
+}
+
+#[test]
+fn nobody_lends_to_a_swarm_in_which_they_have_no_role() {
+    let (mut world, swarm) = private(2);
+    lend_to(&mut world, 1, swarm, anybody());
+    assert_eq!(
+        lending(&world, 1),
+        LendState::Failed {
+            code: Code::NotAllowed
+        }
+    );
+    world.run_until(10_000);
+    let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+    assert!(rows.iter().all(|row| row.work.is_none()));
+}
+
+#[test]
+fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
+    let (mut world, swarm) = private(2);
+    join(&mut world, &swarm, 1);
+    lend_to(&mut world, 1, swarm, members());
+    world.run_until(world.now + 8_000);
+    let mine = |id| Ask {
+        mode: Mode::Mine,
+        ..ask(id, &[1, 2, 3], 2_000, LAYERS)
+    };
+    world.input(0, Input::Ask(mine(1)));
+    world.run_until(world.now + 500);
+    assert!(world.hosts[1].device.caches() > 0);
+    act(&mut world, &swarm, Action::Revoke { member: id(2) });
+    world.run_until(world.now + 1_000);
+    assert_eq!(world.hosts[1].device.caches(), 0, "within a second");
+    let waits = world.hosts[0].node.as_ref().unwrap().snapshot().requests[0].waiting;
+    assert!(
+        waits.is_some(),
+        "what was said stands, and nobody else is there to go on"
+    );
+    assert_eq!(
+        lending(&world, 1),
+        LendState::Failed {
+            code: Code::NotAllowed
+        },
+        "and the worker knows why it has nothing to do"
+    );
+    world.run_until_over(0, RequestId(1), world.now + 70_000).unwrap();
+    assert!(matches!(
+        last(&world, 0),
+        Event::Failed {
+            code: Code::NoRoute,
+            ..
+        }
+    ));
+    assert_eq!(world.hosts[1].device.caches(), 0);
+}
+
+#[test]
+fn whoever_loses_the_role_that_let_them_in_is_told_so_in_the_middle_of_an_answer() {
+    let (mut world, swarm) = private(3);
+    join(&mut world, &swarm, 1);
+    join(&mut world, &swarm, 2);
+    lend_to(&mut world, 1, swarm, members());
+    world.run_until(world.now + 8_000);
+    let question = Ask {
+        swarm: Some(swarm),
+        ..ask(1, &[1, 2, 3], 2_000, LAYERS)
+    };
+    world.input(2, Input::Ask(question));
+    world.run_until(world.now + 500);
+    assert!(world.hosts[1].device.caches() > 0);
+    act(&mut world, &swarm, Action::Revoke { member: id(3) });
+    world.run_until(world.now + 1_000);
+    assert_eq!(world.hosts[1].device.caches(), 0, "within a second");
+    world.run_until_over(2, RequestId(1), world.now + 20_000).unwrap();
+    // Whichever comes first: the worker's word, or the register's.
+    let why = refusal(&world, 2);
+    assert!(why.contains("members") || why.contains("strangers"), "{why}");
 }
 
 #[test]

@@ -126,17 +126,35 @@ fn auto_mode_stays_here_when_the_model_is_here_and_goes_out_when_it_is_not() {
     assert_eq!(answered(&mut world, asker, question).remote_hops(), 2);
 }
 
+/// A request ended as not allowed, and was told why.
+fn refused(world: &World, host: usize, request: RequestId, why: &str) {
+    let events = world.hosts[host].events.iter().rev();
+    let last = events
+        .filter(|(_, of, _)| *of == request)
+        .map(|(_, _, event)| event)
+        .next();
+    match last {
+        Some(Event::Failed {
+            code: Code::NotAllowed,
+            message,
+            ..
+        }) if message.contains(why) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
     let (mut world, asker) = world(&[(0, 8), (0, 8)], near());
     let mut question = ask(1, &PROMPT, 8, LAYERS);
     question.mode = Mode::Mine;
+    world.input(asker, Input::Ask(question.clone()));
+    let told = world.run_until_over(asker, RequestId(1), world.now + 10_000);
+    assert!(told.is_some(), "nobody is mine, and waiting does not change that");
+    refused(&world, asker, RequestId(1), "a swarm of yours");
+    question.request = RequestId(2);
     world.input(asker, Input::Ask(question));
-    assert_eq!(
-        world.run_until_over(asker, RequestId(1), world.now + 10_000),
-        None,
-        "nobody is mine yet"
-    );
+    world.run_until(world.now + 1_000);
     let mine = world.hosts[2].id.clone();
     world.input(
         asker,
@@ -146,9 +164,9 @@ fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
         },
     );
     world
-        .run_until_over(asker, RequestId(1), world.now + 10_000)
+        .run_until_over(asker, RequestId(2), world.now + 10_000)
         .unwrap();
-    let route = finished(&world, asker, RequestId(1));
+    let route = finished(&world, asker, RequestId(2));
     assert_eq!(route.hops.len(), 1);
     assert_eq!(route.hops[0].peer, mine);
 }
@@ -448,6 +466,7 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
     let (mut world, asker) = world(&[], near());
     let worker = world.host(SPEED);
     let lend = Lend {
+        swarm: None,
         model: model(LAYERS),
         layers: LayerRange::new(0, LAYERS).ok(),
         most_layers: LAYERS,
@@ -459,13 +478,13 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
         memory_bytes: 1 << 20,
         positions: 10_000,
     };
-    world.input(worker, Input::Lend(lend));
+    world.input(worker, Input::Lend(Box::new(lend)));
     world.run_until(world.now + 1_000);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
-    assert_eq!(
-        world.run_until_over(asker, RequestId(1), world.now + 20_000),
-        None
-    );
+    world
+        .run_until_over(asker, RequestId(1), world.now + 20_000)
+        .unwrap();
+    refused(&world, asker, RequestId(1), "strangers");
     let (owner, owned) = (world.hosts[asker].id.clone(), world.hosts[worker].id.clone());
     world.input(
         worker,
@@ -481,10 +500,11 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
             mine: true,
         },
     );
+    world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
     world
-        .run_until_over(asker, RequestId(1), world.now + 5_000)
+        .run_until_over(asker, RequestId(2), world.now + 5_000)
         .unwrap();
-    finished(&world, asker, RequestId(1));
+    finished(&world, asker, RequestId(2));
 }
 
 #[test]
@@ -492,6 +512,7 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
     let (mut world, asker) = world(&[(0, 4), (4, 6)], near());
     let late = world.host(SPEED);
     let lend = Lend {
+        swarm: None,
         model: model(LAYERS),
         layers: None,
         most_layers: 4,
@@ -500,7 +521,7 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
         memory_bytes: 1 << 20,
         positions: 10_000,
     };
-    world.input(late, Input::Lend(lend));
+    world.input(late, Input::Lend(Box::new(lend)));
     world.run_until(world.now + 10_000);
     let state = world.hosts[late].node.as_ref().unwrap().snapshot().lending;
     let LendState::Ready { layers, .. } = state else {

@@ -55,6 +55,7 @@ fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
         "used" => t.refused_used,
         "floor" => t.refused_floor,
         "passkey" => t.passkey_refused,
+        "no_role" => t.refused_no_role,
         _ => return None,
     })
 }

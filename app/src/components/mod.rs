@@ -33,6 +33,7 @@ mod ring;
 mod route;
 mod scanner;
 mod shortcuts;
+mod swarm_switch;
 
 pub use agreements::Agreements;
 pub use bring::Bring;
@@ -60,3 +61,4 @@ pub use relay_health::RelayCard;
 pub use ring::Ring;
 pub use scanner::Scanner;
 pub use shortcuts::{ShortcutList, ShortcutSheet};
+pub use swarm_switch::SwarmSwitch;

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::{Icon, icon};
 use crate::context::{app, words};
+use crate::i18n::fill;
 use crate::view::Mode;
 
 #[component]
@@ -40,11 +41,12 @@ pub fn ModeSwitch() -> impl IntoView {
 pub fn ModeHint() -> impl IntoView {
     let t = words();
     let app = app();
-    let hint = move || match app.mode.get() {
-        Mode::Auto => t.mode_auto_hint,
-        Mode::Local => t.mode_local_hint,
-        Mode::Mine => t.mode_mine_hint,
-        Mode::Swarm => t.mode_swarm_hint,
+    let hint = move || match (app.mode.get(), app.own_swarm()) {
+        (Mode::Local, _) => t.mode_local_hint.to_owned(),
+        (Mode::Mine, _) => t.mode_mine_hint.to_owned(),
+        (Mode::Auto | Mode::Swarm, Some(swarm)) => fill(t.mode_own_swarm_hint, &[("name", &swarm.name)]),
+        (Mode::Auto, None) => t.mode_auto_hint.to_owned(),
+        (Mode::Swarm, None) => t.mode_swarm_hint.to_owned(),
     };
     view! { <p class="mode-hint" class:open=move || app.mode.get() == Mode::Swarm>{hint}</p> }
 }

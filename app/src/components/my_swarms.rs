@@ -6,6 +6,7 @@ use leptos::task::spawn_local;
 
 use super::{FaultNotice, Register};
 use crate::context::{app, words};
+use crate::i18n::fill;
 use crate::state::SwarmCard;
 use crate::view::Fault;
 
@@ -15,7 +16,6 @@ pub fn MySwarms() -> impl IntoView {
     let app = app();
     let fault = RwSignal::new(None::<Fault>);
     let opened = RwSignal::new(None::<String>);
-    spawn_local(app.read_swarms());
     // An invite in the address waits in the field; nothing is taken up before the button.
     let token = RwSignal::new(crate::browser::page::fragment("s1."));
     let name = RwSignal::new(String::new());
@@ -78,8 +78,36 @@ pub fn MySwarms() -> impl IntoView {
                 </label>
                 <button type="submit" class="button" data-testid="swarm-join" disabled=move || token.with(|t| t.trim().is_empty())>{t.swarm_join}</button>
             </form>
+            <Lost />
             {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
         </section>
+    }
+}
+
+/// For a key that was brought here: its swarms are in the relays' table. Looked for after an import, and by hand.
+#[component]
+fn Lost() -> impl IntoView {
+    let t = words();
+    let app = app();
+    let has_key = Memo::new(move |_| app.node.snapshot.with(|snapshot| snapshot.node_id.is_some()));
+    let looking = RwSignal::new(false);
+    let found = RwSignal::new(None::<usize>);
+    let look = move |_| {
+        looking.set(true);
+        found.set(None);
+        spawn_local(async move {
+            let result = app.node.recover_swarms().await;
+            looking.try_set(false);
+            found.try_set(Some(result.unwrap_or(0)));
+        });
+    };
+    move || {
+        has_key.get().then(|| view! {
+            <p class="row wrap">
+                <button type="button" class="button small" data-testid="swarm-look" disabled=move || looking.get() on:click=look>{t.swarm_look}</button>
+                <span class="quiet" role="status">{move || found.get().map(|n| fill(t.swarm_looked, &[("n", &n.to_string())]))}</span>
+            </p>
+        })
     }
 }
 
@@ -97,6 +125,10 @@ fn Row(id: String, opened: RwSignal<Option<String>>) -> impl IntoView {
     };
     let id = StoredValue::new(id);
     let is_open = Memo::new(move |_| opened.with(|opened| id.with_value(|id| opened.as_ref() == Some(id))));
+    let is_used = Memo::new(move |_| {
+        app.swarm
+            .with(|used| id.with_value(|id| used.as_ref() == Some(id)))
+    });
     let toggle = move |_| {
         let now = if is_open.get_untracked() {
             None
@@ -113,6 +145,15 @@ fn Row(id: String, opened: RwSignal<Option<String>>) -> impl IntoView {
                     <bdi class="swarm-name">{move || card.with(|card| card.name.clone())}</bdi>
                     <span class="quiet">{role}</span>
                 </button>
+                {move || if is_used.get() {
+                    view! { <span class="tag" data-testid="swarm-used">{t.swarm_used}</span> }.into_any()
+                } else {
+                    let id = id.get_value();
+                    view! {
+                        <button type="button" class="button small" data-testid="swarm-use" on:click=move |_| app.set_swarm(Some(id.clone()))>{t.swarm_use}</button>
+                    }
+                    .into_any()
+                }}
             </div>
             {move || is_open.get().then(|| view! { <Register card=card opened=opened /> })}
         </li>

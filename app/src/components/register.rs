@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::code::CopyButton;
+use super::qr_code::QrCode;
 use super::{FaultNotice, Policy};
 use crate::browser::page;
 use crate::context::{App, app, words};
@@ -108,6 +109,17 @@ pub fn Register(card: Memo<SwarmCard>, opened: RwSignal<Option<String>>) -> impl
             app.read_swarms().await;
         });
     };
+    let published = move || {
+        let last = card.with(|card| {
+            app.node
+                .snapshot
+                .with(|snapshot| snapshot.published.get(&card.id).copied())
+        })?;
+        let n = last.to_string();
+        Some(
+            view! { <p class="quiet" data-testid="register-published" data-sequence=n.clone()>{fill(t.register_published, &[("n", &n)])}</p> },
+        )
+    };
     view! {
         <div class="register" data-testid="register">
             {offer}
@@ -115,6 +127,7 @@ pub fn Register(card: Memo<SwarmCard>, opened: RwSignal<Option<String>>) -> impl
             <h3>{t.members}</h3>
             <ul class="plain-list members">{members}</ul>
             {blocked}
+            {published}
             <Grant desk=desk />
             <Invites desk=desk />
             <Policy swarm=desk.swarm policy=Signal::derive(move || card.with(|card| card.policy.clone())) />
@@ -257,8 +270,9 @@ fn Invites(desk: Desk) -> impl IntoView {
             <p class="quiet">{if secret { t.invite_secret } else { t.register_share_text }}</p>
             <p class="row">
                 <code class="key-id link" dir="ltr" data-testid="invite-token">{link.clone()}</code>
-                <CopyButton text=Signal::stored(link) />
+                <CopyButton text=Signal::stored(link.clone()) />
             </p>
+            <QrCode text=link label=t.invite_qr large=true />
         })}
     }
 }

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Conditions, FaultNotice, Invite, Mark, Missing, Scanner};
+use crate::components::{Conditions, FaultNotice, Invite, Mark, Missing, Scanner, SwarmSwitch};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
@@ -33,6 +33,7 @@ pub fn LendPage(invited: bool) -> impl IntoView {
                 <h1>{title}</h1>
                 <p class="lead">{lead}</p>
             </header>
+            <SwarmSwitch />
             <section class="card lend" class:on=move || on.get()>
                 <button type="button" class="lend-toggle" data-testid="lend-toggle" aria-pressed=move || on.get().to_string()
                     on:click=move |_| lending.toggle()>
@@ -85,6 +86,12 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
             })
         })
     };
+    let lent_to = move || {
+        let name = app.own_swarm().filter(|_| state.get().is_on())?.name;
+        Some(
+            view! { <p class="quiet" data-testid="lent-to"><bdi>{fill(t.lent_to, &[("name", &name)])}</bdi></p> },
+        )
+    };
     let progress = move || {
         lend.with(|lend| {
             (lend.state == LendState::Loading).then(|| {
@@ -110,10 +117,12 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
     };
     view! {
         <div class="lend-status" data-testid="lend-status" role="status" data-state=move || state.get().word()
+            data-peer=move || app.node.snapshot.with(|snapshot| snapshot.peer_id.clone())
             data-reason=move || lend.with(|lend| lend.reason.clone())>
             <p class="lend-word">{words}</p>
             <p class="quiet">{hint}</p>
             {layers}
+            {lent_to}
             {resume}
         </div>
         {progress}

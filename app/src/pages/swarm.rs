@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Icon, RelayCard, Ring, icon};
+use crate::components::{Icon, RelayCard, Ring, SwarmSwitch, icon};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
@@ -70,6 +70,7 @@ pub fn SwarmPage() -> impl IntoView {
                 <h1>{t.swarm_title}</h1>
                 <p class="lead">{t.swarm_lead}</p>
             </header>
+            <SwarmSwitch />
             {models}
             <section class="card" aria-labelledby="devices-title">
                 <h2 id="devices-title">{t.devices}</h2>
@@ -162,10 +163,11 @@ fn row(worker: &Worker, models: &[Model], own: Option<&str>) -> AnyView {
     };
     view! {
         <tr data-testid="peer-row" data-peer=worker.peer.clone() data-model=worker.model.clone()
-            data-first=worker.first.to_string() data-last=last.to_string()>
+            data-first=worker.first.to_string() data-last=last.to_string() data-mine=worker.mine.then_some("true")>
             <th scope="row" title=worker.peer.clone()>
                 <bdi>{format::short_id(&worker.peer)}</bdi>
                 {here.then(|| view! { <span class="tag">{t.this_device}</span> })}
+                {(worker.mine && !here).then(|| view! { <span class="tag">{t.device_mine}</span> })}
             </th>
             <td><bdi>{name}</bdi></td>
             <td dir="ltr">{format!("{}–{last}", worker.first)}</td>

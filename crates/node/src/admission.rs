@@ -127,6 +127,30 @@ impl Worker {
         }
     }
 
+    /// A registry changed: whoever has lost what let them in has their sessions ended, and is told why.
+    pub(crate) fn look_at_callers(
+        &mut self,
+        caller: impl Fn(&PeerId, &Open, &Desk) -> Result<Caller, No>,
+        desk: &mut Desk,
+    ) {
+        let others = self.jobs.iter().filter(|(key, _)| key.requester != desk.me);
+        let lost: Vec<(JobKey, No)> = others
+            .filter_map(|(key, job)| {
+                let no =
+                    match caller(&key.requester, &job.open, desk) {
+                        Ok(caller) => self.door.still(&caller, &job.open).err().map(|decline| {
+                            No::because(refusal(&decline.reason), &decline.reason.to_string())
+                        }),
+                        Err(no) => Some(no),
+                    };
+                Some((key.clone(), no?))
+            })
+            .collect();
+        for (key, no) in lost {
+            self.refuse(&key, no.why, &no.detail, desk);
+        }
+    }
+
     /// Begins what waited, as far as there is room.
     pub(crate) fn start_waiting(&mut self, desk: &mut Desk) {
         let mut started = false;

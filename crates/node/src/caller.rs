@@ -10,7 +10,8 @@ use crate::desk::Desk;
 use crate::door::Caller;
 use crate::registries::Registries;
 
-/// The caller, or why it is none that this node works for. `mine`: the shell has said so.
+/// The caller, or why it is none that this node works for. `mine`: the shell has said so, or the peer's offer has
+/// shown it. `swarm`: the one that this node lends to.
 pub(crate) fn of(
     peer: &PeerId,
     open: &Open,
@@ -18,7 +19,7 @@ pub(crate) fn of(
     (registries, owner, swarm): (&Registries, Option<NodeId>, &SwarmId),
     desk: &Desk,
 ) -> Result<Caller, No> {
-    if open.swarm != *swarm && registries.get(&open.swarm).is_none() {
+    if open.swarm != *swarm {
         return Err(No::because(
             Refusal::Policy,
             "this device does not work for that swarm",

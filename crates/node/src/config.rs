@@ -9,7 +9,8 @@ use protocol::{PeerId, SwarmId};
 pub struct Config {
     /// This node, as the transport names it.
     pub me: PeerId,
-    /// The swarm whose offers it hears and makes.
+    /// The swarm that is open to everybody: whoever is heard in it may work in it. In every other swarm, one whose
+    /// registry is followed, only its members do.
     pub swarm: SwarmId,
     /// Any number that differs from start to start: session names and offer numbers grow from it,
     /// so that a node that was restarted is not taken for its past. The clock is a good one.

@@ -69,6 +69,8 @@ pub(crate) struct Desk {
     streams: u64,
     effects: u64,
     sessions: u64,
+    /// Counts this node's offers.
+    offers: u64,
     /// Sessions that ended since the last look.
     over: Vec<Over>,
     /// The time of day at a moment.
@@ -94,6 +96,7 @@ impl Desk {
             effects: 0,
             // A thousand sessions for each unit of the start: no name comes twice.
             sessions: start.wrapping_mul(1_000),
+            offers: start,
             over: Vec::new(),
             clock: (Now::default(), clock),
         }
@@ -148,6 +151,12 @@ impl Desk {
     pub(crate) fn new_session(&mut self) -> SessionId {
         self.sessions = self.sessions.wrapping_add(1);
         SessionId(self.sessions)
+    }
+
+    /// The number of the next offer: counted over all swarms, since a peer is heard in several.
+    pub(crate) fn next_offer(&mut self) -> u64 {
+        self.offers = self.offers.wrapping_add(1);
+        self.offers
     }
 
     pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {

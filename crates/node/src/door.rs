@@ -63,6 +63,27 @@ impl Door {
         self.policy = policy;
     }
 
+    /// Whether the terms and the standing of somebody who was let in still allow it, however busy this node is and
+    /// however often they came.
+    pub(crate) fn still(&self, caller: &Caller, open: &Open) -> Result<(), registry::policy::Decline> {
+        let ask = Ask {
+            who: caller.id,
+            standing: caller.standing.clone(),
+            weight: 0,
+            kind: WorkKind(open.kind.number()),
+            model: open.model.0,
+            positions: open.max_positions,
+            distance: caller.distance,
+            sessions_this_hour: 0,
+            budget_left: None,
+        };
+        let free = Load {
+            free_sessions: 1,
+            queued: 0,
+        };
+        admit(&self.policy, &ask, free).map(|_| ())
+    }
+
     /// Yes, in turn, or no. A yes is counted.
     pub(crate) fn ask(
         &mut self,

@@ -180,7 +180,7 @@ pub enum Input {
         statement: Box<CoSigned<registry::Statement>>,
     },
     /// The user lends layers.
-    Lend(Lend),
+    Lend(Box<Lend>),
     /// The user stops lending: at once.
     StopLending,
     /// The state of the device changed.
@@ -317,6 +317,8 @@ pub enum Effect {
 /// What the user lends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lend {
+    /// To which swarm; `None`: to that of [`Config::swarm`](crate::Config).
+    pub swarm: Option<SwarmId>,
     /// Of which model.
     pub model: ModelSpec,
     /// Exactly these layers; `None`: those that the swarm lacks most.
@@ -349,7 +351,7 @@ pub struct ModelSpec {
 pub enum Mode {
     /// On this device.
     Local,
-    /// On devices of this node's owner.
+    /// On devices of this node's owner, and of the members of swarms that the owner owns.
     Mine,
     /// On strangers' devices.
     Swarm,
@@ -363,6 +365,9 @@ pub enum Mode {
 pub struct Ask {
     /// The shell's name for it.
     pub request: RequestId,
+    /// In which swarm; `None`: in that of [`Config::swarm`](crate::Config). On devices of this node's owner wherever
+    /// they work.
+    pub swarm: Option<SwarmId>,
     /// By what model.
     pub model: ModelSpec,
     /// Token ids; at least one.

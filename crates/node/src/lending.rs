@@ -9,6 +9,7 @@ use protocol::{
     Addresses, Backend, JobKind, LayerRange, Link, List, Offer, PeerId, Power, RegistryHead, Stage, SwarmId,
     Terms, Work,
 };
+use registry::Standing;
 use registry::policy::{Privacy, SwarmPolicy, Who};
 
 use crate::desk::Desk;
@@ -35,6 +36,9 @@ const LISTEN_MS: u64 = REPEAT_MS + 1_000;
 
 /// See the file's head.
 pub(crate) struct Lending {
+    /// The swarm that is open to everybody.
+    home: SwarmId,
+    /// The one that is lent to, or was last.
     swarm: SwarmId,
     lend: Option<Lend>,
     layers: Option<LayerRange>,
@@ -46,8 +50,8 @@ pub(crate) struct Lending {
     heard: u64,
     repeat_ms: u64,
     paced_at: Now,
-    signing: Option<(EffectId, Draft<Offer>)>,
-    sequence: u64,
+    /// The swarm, since by now another one may be lent to.
+    signing: Option<(EffectId, SwarmId, Draft<Offer>)>,
     /// What is announced now says so: nothing is offered while an Owner has halted the swarm.
     pub(crate) halted: bool,
     /// The newest record of the swarm's registry that is known here.
@@ -57,9 +61,10 @@ pub(crate) struct Lending {
 }
 
 impl Lending {
-    pub(crate) fn new(swarm: SwarmId, start: u64) -> Lending {
+    pub(crate) fn new(home: SwarmId) -> Lending {
         Lending {
-            swarm,
+            home,
+            swarm: home,
             lend: None,
             layers: None,
             failed: None,
@@ -69,7 +74,6 @@ impl Lending {
             repeat_ms: REPEAT_MS,
             paced_at: Now::default(),
             signing: None,
-            sequence: start,
             halted: false,
             registry: None,
             power: Power::Unknown,
@@ -80,6 +84,7 @@ impl Lending {
     /// The user lends.
     pub(crate) fn start(&mut self, lend: Lend, worker: &mut Worker, myself: &Myself, desk: &mut Desk) {
         self.stop(worker, myself, desk);
+        self.swarm = lend.swarm.unwrap_or(self.home);
         if !lend.policy.is_within_limits() {
             self.failed = Some(Code::BadRequest);
             return;
@@ -131,6 +136,36 @@ impl Lending {
                 });
             }
             Err(_) => {}
+        }
+    }
+
+    /// The swarm that is lent to.
+    pub(crate) fn swarm(&self) -> SwarmId {
+        self.swarm
+    }
+
+    /// The same, once its members hear of it.
+    pub(crate) fn announced_in(&self) -> Option<SwarmId> {
+        self.repeat_at.map(|_| self.swarm)
+    }
+
+    /// What the registry of the swarm says of this node's owner, and of the swarm. Where they have no business there
+    /// any more, lending ends.
+    pub(crate) fn look_at_standing(
+        &mut self,
+        standing: &Standing,
+        worker: &mut Worker,
+        myself: &Myself,
+        desk: &mut Desk,
+    ) {
+        if self.halted != standing.halted {
+            self.halted = standing.halted;
+            self.refresh(desk.now);
+        }
+        let outsider = self.swarm != self.home && standing.role.is_none();
+        if self.lend.is_some() && (outsider || standing.blocked) {
+            self.stop(worker, myself, desk);
+            self.failed = Some(Code::NotAllowed);
         }
     }
 
@@ -186,12 +221,12 @@ impl Lending {
         signature: Option<&Signature>,
         desk: &mut Desk,
     ) -> bool {
-        let Some((_, draft)) = self.signing.take_if(|(signing, _)| *signing == effect) else {
+        let Some((_, swarm, draft)) = self.signing.take_if(|(signing, ..)| *signing == effect) else {
             return false;
         };
         match signature.cloned().map(|signature| draft.assemble(signature)) {
             Some(Ok(offer)) => {
-                let (swarm, record) = (self.swarm, offer.to_bytes());
+                let record = offer.to_bytes();
                 desk.effect(Effect::Publish { swarm, record });
             }
             _ => tracing::warn!("an offer could not be signed"),
@@ -248,7 +283,6 @@ impl Lending {
         myself: &Myself,
         desk: &mut Desk,
     ) {
-        self.sequence = self.sequence.wrapping_add(1);
         let lend = self.lend.as_ref();
         let links = peers
             .nearest()
@@ -269,7 +303,7 @@ impl Lending {
             power: self.power,
             background: self.background,
             terms: lend.map_or(Terms::Anybody, |lend| terms(&lend.policy)),
-            sequence: self.sequence,
+            sequence: desk.next_offer(),
             lifetime_s: u32::try_from(lifetime_ms / 1_000)
                 .unwrap_or(u32::MAX)
                 .clamp(1, 3_600),
@@ -283,7 +317,7 @@ impl Lending {
             Ok(draft) => {
                 let message = draft.to_be_signed().to_vec();
                 let effect = desk.effect(Effect::Sign { key: signer, message });
-                self.signing = Some((effect, draft));
+                self.signing = Some((effect, self.swarm, draft));
             }
             Err(error) => tracing::warn!(%error, "an offer cannot be made"),
         }
@@ -378,7 +412,7 @@ mod tests {
             (10_000, 625_000),
             (1 << 20, MAX_REPEAT_MS),
         ] {
-            let mut lending = Lending::new(SwarmId([0; 32]), 1);
+            let mut lending = Lending::new(SwarmId([0; 32]));
             let (mut now, mut heard) = (Now::default(), 0.0);
             // Everybody else has the same pace.
             for _ in 0..40 {

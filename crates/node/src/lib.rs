@@ -23,6 +23,7 @@ mod pace;
 mod peers;
 mod place;
 mod plan;
+mod presence;
 mod receipts;
 mod registries;
 mod request;

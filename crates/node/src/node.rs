@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use identity::{NodeId, Signature};
-use protocol::{Fault, Heard, JobId, Message, Offer, Open, PeerId, SwarmId};
+use protocol::{Addresses, Fault, Heard, JobId, Message, ModelId, Offer, Open, PeerId, SwarmId};
 use registry::Registry;
 
 use crate::caller;
@@ -13,7 +13,8 @@ use crate::desk::{Desk, Inner, Owner};
 use crate::io::{Ask, Code, EffectId, Event, Input, Now, Output, RequestId, StreamId};
 use crate::lending::Lending;
 use crate::myself::Myself;
-use crate::peers::Peers;
+use crate::peers::{Peers, Whose};
+use crate::presence::Presence;
 use crate::receipts::Receipts;
 use crate::registries::Registries;
 use crate::request::{Phase, Request, World};
@@ -38,10 +39,12 @@ pub struct Node {
     registries: Registries,
     worker: Worker,
     lending: Lending,
+    presence: Presence,
     requests: BTreeMap<RequestId, Request>,
     receipts: Receipts,
     intro: Introduction,
-    swarm: SwarmId,
+    /// The swarm that is open to everybody.
+    home: SwarmId,
     jobs: u64,
     /// The last `WakeAt`.
     wake: Option<Now>,
@@ -57,11 +60,12 @@ impl Node {
             myself,
             peers: Peers::default(),
             worker: Worker::default(),
-            lending: Lending::new(config.swarm, config.start),
+            lending: Lending::new(config.swarm),
+            presence: Presence::default(),
             requests: BTreeMap::new(),
             receipts: Receipts::default(),
             intro: Introduction::default(),
-            swarm: config.swarm,
+            home: config.swarm,
             // As with sessions: no name comes twice.
             jobs: config.start.wrapping_mul(1_000),
             wake: None,
@@ -96,6 +100,11 @@ impl Node {
         self.registries.get(swarm)
     }
 
+    /// Who lends layers of a model, and where to reach them: whoever computes it can hand its bytes on.
+    pub fn lenders(&self, model: &ModelId) -> Vec<(PeerId, Addresses)> {
+        self.peers.lenders(model, self.desk.now)
+    }
+
     /// What a screen may know.
     pub fn snapshot(&self) -> Snapshot {
         let connected = |peer: &PeerId| self.desk.is_connected(peer);
@@ -120,6 +129,7 @@ impl Node {
         };
         Snapshot {
             me: self.desk.me.clone(),
+            home: self.home,
             online: self.desk.online_since.is_some(),
             peers: self.peers.rows(connected, self.desk.now),
             lending: self.lending.state(&self.worker),
@@ -136,10 +146,12 @@ impl Node {
             Input::Relay { up } => {
                 self.desk.online_since = up.then(|| self.desk.online_since.unwrap_or(now));
                 self.lending.refresh(now);
+                self.presence.refresh();
             }
             Input::Addresses(addresses) => {
                 self.desk.addresses = addresses;
                 self.lending.refresh(now);
+                self.presence.refresh();
             }
             Input::PeerConnected { peer } => self.desk.peer_connected(&peer),
             Input::PeerDisconnected { peer } => self.peer_gone(&peer, Fault::Closed),
@@ -185,7 +197,8 @@ impl Node {
             }
             Input::Lend(lend) => {
                 self.lending
-                    .start(lend, &mut self.worker, &self.myself, &mut self.desk);
+                    .start(*lend, &mut self.worker, &self.myself, &mut self.desk);
+                self.look_at_standing();
             }
             Input::StopLending => self.lending.stop(&mut self.worker, &self.myself, &mut self.desk),
             Input::Conditions { background, power } => {
@@ -232,6 +245,17 @@ impl Node {
             self.lending
                 .tick(&mut self.worker, &self.peers, &self.myself, &mut self.desk),
         );
+        let lent_to = self.lending.announced_in();
+        wake = earlier(
+            wake,
+            self.presence.tick(
+                lent_to,
+                &self.registries,
+                &self.peers,
+                &self.myself,
+                &mut self.desk,
+            ),
+        );
         for over in self.desk.take_over() {
             self.receipts.over(over, &mut self.desk);
         }
@@ -259,49 +283,84 @@ impl Node {
     }
 
     fn signed(&mut self, effect: EffectId, signature: Option<&Signature>) {
-        if self.lending.signed(effect, signature, &mut self.desk) {
+        if self.lending.signed(effect, signature, &mut self.desk)
+            || self.presence.signed(effect, signature, &mut self.desk)
+        {
             return;
         }
         if self.myself.signed(effect, signature, self.desk.now) {
+            // Offers say whose device this is as soon as it can be shown.
+            self.lending.refresh(self.desk.now);
             return self.introduce();
         }
         self.receipts
             .signed(effect, signature, &self.myself, &mut self.desk);
     }
 
-    /// A registry changed, or who this node is: what follows for what it does and for what it says of itself.
+    /// A registry changed, or who this node is: what follows for what it does, for whom, and with whom.
     fn look_at_standing(&mut self) {
-        let standing = self
-            .registries
-            .standing(&self.swarm, self.myself.id(), &self.desk);
-        self.intro.member = standing.role.is_some();
+        self.intro.member_of.clear();
+        self.intro.halted.clear();
+        for (registry, standing) in self.registries.all(&self.desk) {
+            let swarm = SwarmId(*registry.id().as_bytes());
+            if standing.role.is_some() {
+                self.intro.member_of.insert(swarm);
+            }
+            if standing.halted {
+                self.intro.halted.insert(swarm);
+            }
+        }
         self.introduce();
-        let (registries, desk, owner) = (&self.registries, &self.desk, self.myself.owner());
+        let (registries, desk, owner, home) = (&self.registries, &self.desk, self.myself.owner(), self.home);
         self.peers
-            .look_whose(|who| Some(who) == owner || registries.is_mine(who, desk));
-        if self.lending.halted != standing.halted {
-            self.lending.halted = standing.halted;
+            .look_whose(|swarm, who| whose(swarm, who, home, owner, registries, desk));
+        let lent_to = self.lending.swarm();
+        let standing = registries.standing(&lent_to, self.myself.id(), desk);
+        let head = registries.head(&lent_to);
+        if self.lending.registry != head {
+            self.lending.registry = head;
             self.lending.refresh(self.desk.now);
         }
-        if standing.halted {
-            self.worker.halt(&self.swarm, &mut self.desk);
-            for request in self.requests.values_mut().filter(|request| !request.is_local()) {
+        self.lending
+            .look_at_standing(&standing, &mut self.worker, &self.myself, &mut self.desk);
+        for swarm in &self.intro.halted {
+            self.worker.halt(swarm, &mut self.desk);
+            let of_swarm = |request: &&mut Request| request.swarm == *swarm && !request.is_local();
+            for request in self.requests.values_mut().filter(of_swarm) {
                 request.fail(Code::NotAllowed, HALTED, &mut self.desk);
             }
         }
-        self.lending.registry = self.registries.head(&self.swarm);
+        let (registries, peers) = (&self.registries, &self.peers);
+        let caller = |peer: &PeerId, open: &Open, desk: &Desk| {
+            caller::of(
+                peer,
+                open,
+                peers.is_mine(peer),
+                (registries, owner, &lent_to),
+                desk,
+            )
+        };
+        self.worker.look_at_callers(caller, &mut self.desk);
+        self.with_requests(|request, intro, world| {
+            if request.drop_unfit(intro, world) {
+                request.reroute(intro, world);
+            }
+        });
     }
 
     fn introduce(&mut self) {
         self.intro.named = self.myself.owned().cloned().map(Box::new);
         self.intro.nameless = self.myself.nameless().cloned().map(Box::new);
+        self.intro.awaited = self.myself.owner().is_some() && self.intro.named.is_none();
     }
 
     fn ask(&mut self, ask: Ask) {
         let id = ask.request;
         self.jobs = self.jobs.wrapping_add(1);
-        let (job, swarm) = (JobId(self.jobs), self.swarm);
-        let refused = if self.requests.contains_key(&id) {
+        let (job, swarm) = (JobId(self.jobs), ask.swarm.unwrap_or(self.home));
+        let refused = if swarm != self.home && self.registries.get(&swarm).is_none() {
+            Err("a swarm that this node knows nothing of")
+        } else if self.requests.contains_key(&id) {
             Err("a request of this name is under way")
         } else if self.requests.len() >= MAX_REQUESTS {
             Err("too many answers at once")
@@ -309,7 +368,7 @@ impl Node {
             Request::new(ask, job, swarm, self.desk.now)
         };
         match refused {
-            Ok(mut request) if self.lending.halted && !request.is_local() => {
+            Ok(mut request) if self.intro.halted.contains(&swarm) && !request.is_local() => {
                 request.fail(Code::NotAllowed, HALTED, &mut self.desk);
             }
             Ok(request) => {
@@ -332,9 +391,12 @@ impl Node {
 
     fn offer(&mut self, from: &PeerId, bytes: &[u8]) {
         let Heard { offer, owner } = match Offer::open(bytes, self.desk.wall()) {
-            // Nobody speaks for another, nor for another swarm.
+            // Nobody speaks for another.
             Ok(heard)
-                if heard.offer.peer == *from && heard.offer.swarm == self.swarm && *from != self.desk.me =>
+                if heard.offer.peer == *from
+                    && *from != self.desk.me
+                    && (heard.offer.swarm == self.home
+                        || self.registries.get(&heard.offer.swarm).is_some()) =>
             {
                 heard
             }
@@ -344,18 +406,31 @@ impl Node {
                 return;
             }
         };
-        let owner = owner.map(|owner| owner.node_id());
-        let standing = owner.map(|owner| self.registries.standing(&self.swarm, owner, &self.desk));
-        if standing.is_some_and(|standing| standing.blocked) {
+        let swarm = offer.swarm;
+        let (registries, desk, me) = (&self.registries, &self.desk, self.myself.owner());
+        let whose = whose(
+            &swarm,
+            owner.map(|owner| owner.node_id()),
+            self.home,
+            me,
+            registries,
+            desk,
+        );
+        if whose.blocked {
             return self.peers.withdraw(from);
         }
-        if let Some(head) = offer.registry {
-            self.registries
-                .heard_head(&self.swarm, head, from, &offer.addresses, &mut self.desk);
+        if !self.peers.is_present(from, &swarm, self.desk.now) {
+            self.presence.answer(&swarm);
         }
-        let (registries, desk, me) = (&self.registries, &self.desk, self.myself.owner());
-        let mine = |who: NodeId| Some(who) == me || registries.is_mine(who, desk);
-        if self.peers.offer(offer, owner, mine, self.desk.now) {
+        if let Some(head) = offer.registry {
+            if self.registries.is_behind(&swarm, head) {
+                self.presence.answer(&swarm);
+            }
+            self.registries
+                .heard_head(&swarm, head, from, &offer.addresses, &mut self.desk);
+        }
+        let owner = owner.map(|owner| owner.node_id());
+        if self.peers.offer(offer, owner, whose, self.desk.now) {
             self.with_requests(|request, intro, world| {
                 if matches!(request.phase, Phase::Seeking { .. }) {
                     request.reroute(intro, world);
@@ -387,10 +462,11 @@ impl Node {
             Owner::Stranger => match message {
                 Message::Open(open) => {
                     let mine = self.peers.is_mine(&peer);
-                    let (registries, owner, swarm) = (&self.registries, self.myself.owner(), &self.swarm);
+                    let (registries, owner, swarm) =
+                        (&self.registries, self.myself.owner(), self.lending.swarm());
                     let who = peer.clone();
                     let caller = |open: &Open, desk: &Desk| {
-                        caller::of(&who, open, mine, (registries, owner, swarm), desk)
+                        caller::of(&who, open, mine, (registries, owner, &swarm), desk)
                     };
                     self.worker.open(stream, peer, open, caller, &mut self.desk);
                 }
@@ -452,6 +528,30 @@ impl Node {
         for request in self.requests.values_mut() {
             act(request, &self.intro, &mut world);
         }
+    }
+}
+
+/// What the owner of a peer is to this node and to the swarm that the peer works in.
+fn whose(
+    swarm: &SwarmId,
+    who: Option<NodeId>,
+    home: SwarmId,
+    me: Option<NodeId>,
+    registries: &Registries,
+    desk: &Desk,
+) -> Whose {
+    let open = *swarm == home;
+    let Some(who) = who else {
+        return Whose {
+            may_work: open,
+            ..Whose::default()
+        };
+    };
+    let standing = registries.standing(swarm, who, desk);
+    Whose {
+        mine: Some(who) == me || registries.is_mine(who, desk),
+        may_work: open || standing.role.is_some(),
+        blocked: standing.blocked,
     }
 }
 

@@ -34,7 +34,7 @@ impl Request {
         Facts {
             job: self.job,
             kind: JobKind::Inference,
-            swarm: self.swarm,
+            swarm: slot.swarm,
             model: self.ask.model.id,
             layers: slot.stage.layers,
             tally: Tally {

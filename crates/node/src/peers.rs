@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use identity::NodeId;
-use protocol::{Addresses, LayerRange, ModelId, Offer, PeerId, Power, Terms, Work};
+use protocol::{Addresses, LayerRange, ModelId, Offer, PeerId, Power, SwarmId, Terms, Work};
 
 use crate::io::Now;
 use crate::route::{Candidate, Delays};
@@ -51,15 +51,17 @@ struct Peer {
     offer: Option<Offer>,
     heard: Now,
     expires: Now,
-    /// The last number seen: outlives the offer, so that an old one cannot come back.
-    sequence: u64,
+    /// Where it was heard. As many as this node follows: no other swarm's offers come here.
+    here: BTreeMap<SwarmId, Here>,
     round_trip_ms: Option<u32>,
     /// Said by the shell.
     mine: bool,
     /// Whose device it is, where its offer proves it.
     owner: Option<NodeId>,
-    /// That is this node's owner, or belongs to a swarm of theirs.
-    mine_by_key: bool,
+    /// What follows from that.
+    whose: Whose,
+    /// Where it last offered something.
+    swarm: Option<SwarmId>,
     failures: u32,
     failed: Option<Now>,
     avoid_until: Now,
@@ -67,12 +69,35 @@ struct Peer {
     us_per_layer: Option<u64>,
 }
 
+/// A peer in a swarm.
+#[derive(Clone, Debug, Default)]
+struct Here {
+    addresses: Addresses,
+    /// The last number seen: outlives the offer, so that an old one cannot come back.
+    sequence: u64,
+    until: Now,
+}
+
+/// What the owner of a peer is to this node and to the swarm that the peer works in.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Whose {
+    /// This node's owner, or somebody in a swarm of theirs.
+    pub(crate) mine: bool,
+    /// The swarm is open to every worker, or this one has a role in it.
+    pub(crate) may_work: bool,
+    /// Kept out of the swarm by name.
+    pub(crate) blocked: bool,
+}
+
 /// Whom a request may use.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Whom {
-    pub(crate) mine_only: bool,
+    /// Strangers' devices of this swarm; `None`: only this node's owner's, wherever they work.
+    pub(crate) swarm: Option<SwarmId>,
     /// This node's owner has a role in the swarm.
     pub(crate) member: bool,
+    /// Also those whose terms or standing say no: only to see whether that is all that is in the way.
+    pub(crate) on_any_terms: bool,
     /// Also pairs that could not connect: only to see whether that is all that is in the way.
     pub(crate) any_pair: bool,
     /// For want of others also those that failed lately, if they have announced themselves since.
@@ -81,32 +106,40 @@ pub(crate) struct Whom {
 
 impl Peers {
     /// Takes an offer; answers whether it says anything new about work.
-    pub(crate) fn offer(
-        &mut self,
-        offer: Offer,
-        owner: Option<NodeId>,
-        mine: impl Fn(NodeId) -> bool,
-        now: Now,
-    ) -> bool {
+    pub(crate) fn offer(&mut self, offer: Offer, owner: Option<NodeId>, whose: Whose, now: Now) -> bool {
         if !self.table.contains_key(&offer.peer) {
             self.make_room(now);
         }
         let peer = self.table.entry(offer.peer.clone()).or_default();
-        if offer.sequence <= peer.sequence {
+        let until = now.plus_ms(u64::from(offer.lifetime_s) * 1_000);
+        let here = peer.here.entry(offer.swarm).or_default();
+        if offer.sequence <= here.sequence {
             return false;
         }
+        *here = Here {
+            addresses: offer.addresses.clone(),
+            sequence: offer.sequence,
+            until,
+        };
         self.offers_heard += 1;
-        let news = peer.offer.as_ref().and_then(|old| old.work.as_ref()) != offer.work.as_ref()
-            || peer.failed.is_some_and(|failed| peer.heard <= failed);
-        if peer.owner != owner {
-            peer.owner = owner;
-            peer.mine_by_key = owner.is_some_and(mine);
+        // Who works in one swarm and is merely here in another takes nothing back by saying so.
+        let works_elsewhere = |old: &Offer| old.work.is_some() && old.swarm != offer.swarm;
+        if offer.work.is_none() && peer.expires > now && peer.offer.as_ref().is_some_and(works_elsewhere) {
+            return false;
         }
-        peer.sequence = offer.sequence;
-        peer.heard = now;
-        peer.expires = now.plus_ms(u64::from(offer.lifetime_s) * 1_000);
+        let news = peer.offer.as_ref().and_then(|old| old.work.as_ref()) != offer.work.as_ref()
+            || (peer.owner, peer.whose) != (owner, whose)
+            || peer.failed.is_some_and(|failed| peer.heard <= failed);
+        (peer.owner, peer.whose, peer.swarm) = (owner, whose, Some(offer.swarm));
+        (peer.heard, peer.expires) = (now, until);
         peer.offer = Some(offer);
         news
+    }
+
+    /// Whether a peer was heard in a swarm lately.
+    pub(crate) fn is_present(&self, peer: &PeerId, swarm: &SwarmId, now: Now) -> bool {
+        let here = self.table.get(peer).and_then(|peer| peer.here.get(swarm));
+        here.is_some_and(|here| here.until > now)
     }
 
     /// A peer goes: it offers nothing until it says otherwise.
@@ -135,21 +168,48 @@ impl Peers {
     }
 
     /// Looks again whose the peers are: a registry or this node's owner changed.
-    pub(crate) fn look_whose(&mut self, mine: impl Fn(NodeId) -> bool) {
+    pub(crate) fn look_whose(&mut self, whose: impl Fn(&SwarmId, Option<NodeId>) -> Whose) {
         for peer in self.table.values_mut() {
-            peer.mine_by_key = peer.owner.is_some_and(&mine);
+            if let Some(swarm) = peer.swarm {
+                peer.whose = whose(&swarm, peer.owner);
+            }
+            if peer.whose.blocked {
+                peer.offer = None;
+            }
         }
     }
 
-    /// Workers and where to reach them.
-    pub(crate) fn reachable(&self) -> Vec<(PeerId, Addresses)> {
-        let offers = self
-            .table
-            .iter()
-            .filter_map(|(id, peer)| Some((id, peer.offer.as_ref()?)));
-        offers
-            .map(|(id, offer)| (id.clone(), offer.addresses.clone()))
-            .collect()
+    /// Who is in a swarm, and where to reach them.
+    pub(crate) fn present(&self, swarm: &SwarmId, now: Now) -> Vec<(PeerId, Addresses)> {
+        let here = |(id, peer): (&PeerId, &Peer)| {
+            let here = peer.here.get(swarm).filter(|here| here.until > now)?;
+            Some((id.clone(), here.addresses.clone()))
+        };
+        self.table.iter().filter_map(here).collect()
+    }
+
+    /// Who lends layers of a model, and where to reach them: whoever computes it has it.
+    pub(crate) fn lenders(&self, model: &ModelId, now: Now) -> Vec<(PeerId, Addresses)> {
+        let lends = |(id, peer): (&PeerId, &Peer)| {
+            let (offer, _) = peer.works(model, now)?;
+            Some((id.clone(), offer.addresses.clone()))
+        };
+        self.table.iter().filter_map(lends).collect()
+    }
+
+    /// In which swarm a peer works.
+    pub(crate) fn swarm(&self, peer: &PeerId) -> Option<SwarmId> {
+        self.offered(peer).map(|offer| offer.swarm)
+    }
+
+    /// Whether a request may go on with a peer that it has a stage on. One that offers nothing just now may: its
+    /// sessions are not over.
+    pub(crate) fn may_serve(&self, peer: &PeerId, whom: Whom) -> bool {
+        let known = self.table.get(peer);
+        known.is_none_or(|peer| match &peer.offer {
+            Some(offer) => peer.may_serve(offer, whom),
+            None => peer.is_mine() || (whom.swarm.is_some() && peer.whose.may_work),
+        })
     }
 
     pub(crate) fn round_trip_ms(&self, peer: &PeerId) -> Option<u32> {
@@ -231,13 +291,7 @@ impl Peers {
             };
             let since_failure = peer.failed.is_none_or(|failed| peer.heard > failed);
             let avoided = peer.avoid_until > now && !(whom.failed_too && since_failure);
-            let open_to_me = match offer.terms {
-                Terms::Mine => false,
-                Terms::Members => whom.member,
-                _ => true,
-            };
-            let allowed = peer.is_mine() || (!whom.mine_only && open_to_me);
-            if avoided || !allowed {
+            if avoided || !(whom.on_any_terms || peer.may_serve(offer, whom)) {
                 continue;
             }
             let way = peer
@@ -311,6 +365,7 @@ impl Peers {
                 .and_then(|offer| {
                     let work = offer.work.as_ref()?;
                     Some(WorkRow {
+                        swarm: offer.swarm,
                         model: work.model,
                         layers: work.layers,
                         model_layers: work.model_layers,
@@ -355,7 +410,17 @@ impl Peers {
 
 impl Peer {
     fn is_mine(&self) -> bool {
-        self.mine || self.mine_by_key
+        self.mine || self.whose.mine
+    }
+
+    /// Whether its terms and its standing allow what is asked.
+    fn may_serve(&self, offer: &Offer, whom: Whom) -> bool {
+        let open_to_me = match offer.terms {
+            Terms::Mine => false,
+            Terms::Members => whom.member,
+            _ => true,
+        };
+        self.is_mine() || (whom.swarm == Some(offer.swarm) && self.whose.may_work && open_to_me)
     }
 
     fn works(&self, model: &ModelId, now: Now) -> Option<(&Offer, &Work)> {

@@ -1,7 +1,7 @@
 //! One place on a route: the stage that fills it, and how it is doing.
 //! It fills no place by itself: the request does.
 
-use protocol::{Addresses, PeerId, SessionId, Stage, Trace};
+use protocol::{Addresses, PeerId, SessionId, Stage, SwarmId, Trace};
 
 use crate::credit::Credit;
 use crate::io::{Now, StreamId};
@@ -23,6 +23,10 @@ pub(crate) struct Place {
 pub(crate) struct Slot {
     pub(crate) peer: PeerId,
     pub(crate) addresses: Addresses,
+    /// Where it works.
+    pub(crate) swarm: SwarmId,
+    /// It may know whose node asks.
+    pub(crate) trusted: bool,
     pub(crate) session: SessionId,
     pub(crate) stage: Stage,
     pub(crate) control: StreamId,

@@ -11,7 +11,7 @@ use crate::request::{Request, World};
 use crate::route::{self, Candidate, Leg};
 
 /// Everybody who lends was heard once by then: before, nobody can say that there is nobody.
-const GRACE_MS: u64 = 6_000;
+pub(crate) const GRACE_MS: u64 = 6_000;
 /// A stage is left for another way when it costs this many times as much, and this much more.
 const STRAGGLER_TIMES: u64 = 3;
 const STRAGGLER_US: u64 = 20_000;
@@ -36,10 +36,29 @@ impl Request {
         })
     }
 
+    /// Whether there are devices for every layer, but some of them are not for this node: their terms, their standing
+    /// or their own word say so. Waiting does not change that.
+    pub(crate) fn is_barred(&self, world: &World<'_>) -> bool {
+        let me = &world.desk.me;
+        let route = |whom: Whom, avoid: &BTreeMap<PeerId, Now>| {
+            LayerRange::new(0, self.ask.model.layers)
+                .ok()
+                .and_then(|span| self.plan_avoiding(span, (me, me), whom, avoid, world))
+                .is_some()
+        };
+        let said_no = self.denied.iter().map(|peer| (peer.clone(), Now(u64::MAX)));
+        let any = Whom {
+            on_any_terms: true,
+            ..self.whom(true)
+        };
+        !route(self.whom(true), &said_no.collect()) && route(any, &BTreeMap::new())
+    }
+
     pub(crate) fn whom(&self, failed_too: bool) -> Whom {
         Whom {
-            mine_only: self.ask.mode == Mode::Mine,
+            swarm: (self.ask.mode != Mode::Mine).then_some(self.swarm),
             member: self.member,
+            on_any_terms: false,
             any_pair: false,
             failed_too,
         }

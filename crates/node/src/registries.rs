@@ -118,6 +118,25 @@ impl Registries {
         })
     }
 
+    /// Every swarm that is followed, with the newest record known of it.
+    pub(crate) fn heads(&self) -> BTreeMap<SwarmId, Option<RegistryHead>> {
+        let swarms = self.followed.ids().map(|swarm| SwarmId(*swarm.as_bytes()));
+        swarms.map(|swarm| (swarm, self.head(&swarm))).collect()
+    }
+
+    /// Whether a head that somebody names lacks what is known here.
+    pub(crate) fn is_behind(&self, swarm: &SwarmId, head: RegistryHead) -> bool {
+        let offered = registry::Head {
+            sequence: head.sequence,
+            hash: head.hash,
+        };
+        let compared = self.get(swarm).map(|registry| registry.check_head(offered));
+        matches!(
+            compared,
+            Some(Err(Refusal::RolledBack { .. } | Refusal::Forked { .. }))
+        )
+    }
+
     /// Whether anything changed since the last time.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
@@ -259,22 +278,23 @@ impl Registries {
         }
         let swarms: Vec<SwarmId> = self
             .followed
-            .all(desk.wall())
-            .map(|(swarm, _)| SwarmId(*swarm.as_bytes()))
+            .ids()
+            .map(|swarm| SwarmId(*swarm.as_bytes()))
             .collect();
         if swarms.is_empty() {
             return None;
         }
         if now >= self.ask_at {
-            let others = others.reachable();
-            let wait = if others.is_empty() { LONELY_MS } else { ASK_MS };
-            self.ask_at = now.plus_ms(wait);
-            if let Some((peer, addresses)) = others.get(self.turn % others.len().max(1)) {
-                self.turn += 1;
-                for swarm in &swarms {
-                    self.ask(swarm, peer, addresses, desk);
+            let mut wait = ASK_MS;
+            self.turn += 1;
+            for swarm in &swarms {
+                let others = others.present(swarm, now);
+                match others.get(self.turn % others.len().max(1)) {
+                    Some((peer, addresses)) => self.ask(swarm, peer, addresses, desk),
+                    None => wait = LONELY_MS,
                 }
             }
+            self.ask_at = now.plus_ms(wait);
         }
         let ends = self.talks.values().map(|talk| talk.since.plus_ms(TALK_MS));
         ends.chain([self.ask_at]).min()
@@ -428,7 +448,7 @@ impl Registries {
         let near = near.map(|peer| (peer.clone(), Addresses::default()));
         let mut to: Vec<(PeerId, Addresses)> =
             near.filter(|(peer, _)| Some(peer) != but).take(CIRCLE).collect();
-        for other in some_of(others.reachable(), &desk.me) {
+        for other in some_of(others.present(swarm, desk.now), &desk.me) {
             let told = Some(&other.0) == but || to.iter().any(|(peer, _)| *peer == other.0);
             if !told && to.len() < FANOUT {
                 to.push(other);

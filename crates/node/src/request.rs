@@ -2,7 +2,7 @@
 //! tells the user.
 //! It does not choose who computes: `reroute` does, at the start and after every loss.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     Close, CloseReason, Fault, JobId, List, MAX_POSITIONS, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
@@ -14,6 +14,7 @@ use crate::draft::{Drafter, MAX_DRAFT};
 use crate::io::{Ask, Code, Event, FinishReason, Mode, Now, RequestId};
 use crate::peers::Peers;
 use crate::place::{Place, Slot, SlotState};
+use crate::reroute::Introduction;
 use crate::sheet::RouteSheet;
 use crate::worker::Worker;
 
@@ -71,8 +72,10 @@ pub(crate) struct Request {
     pub(crate) member: bool,
     /// Whom not to ask, and until when.
     pub(crate) avoid: BTreeMap<PeerId, Now>,
-    /// Why somebody refused last: the reason to give where nobody is left.
-    pub(crate) refused: Option<Refusal>,
+    /// Who said that their terms do not allow it, for as long as nobody's standing changes.
+    pub(crate) denied: BTreeSet<PeerId>,
+    /// Why somebody refused last, and in which words: the reason to give where nobody is left.
+    pub(crate) refused: Option<(Refusal, String)>,
     /// This device failed to compute.
     pub(crate) here_failed: bool,
     pub(crate) sheet: RouteSheet,
@@ -142,6 +145,7 @@ impl Request {
             sampled: 0,
             member: false,
             avoid: BTreeMap::new(),
+            denied: BTreeSet::new(),
             refused: None,
             here_failed: false,
             sheet: RouteSheet::default(),
@@ -217,7 +221,12 @@ impl Request {
                 false
             }
             Message::Refused(refused) => {
-                self.refused = Some(refused.why);
+                if let Some(peer) = self.slot(session).map(|slot| slot.peer.clone())
+                    && refused.why == Refusal::Policy
+                {
+                    self.denied.insert(peer);
+                }
+                self.refused = Some((refused.why, refused.detail.to_string()));
                 let wait = if refused.why == Refusal::Busy {
                     BUSY_MS
                 } else {
@@ -294,6 +303,30 @@ impl Request {
             hop.lost = true;
         }
         true
+    }
+
+    /// Somebody's standing changed: stages on devices that have no business in this any more are lost, and whoever
+    /// said no may say yes now. Answers whether the route must change.
+    pub(crate) fn drop_unfit(&mut self, intro: &Introduction, world: &mut World<'_>) -> bool {
+        if self.is_local() || self.phase == Phase::Over {
+            return false;
+        }
+        self.member = intro.is_member(&self.swarm);
+        for peer in std::mem::take(&mut self.denied) {
+            self.avoid.remove(&peer);
+        }
+        let whom = self.whom(true);
+        let slots = self.places.iter().flat_map(Place::slots);
+        let unfit: Vec<SessionId> = slots
+            .filter(|slot| slot.is_alive() && slot.peer != world.desk.me)
+            .filter(|slot| !world.peers.may_serve(&slot.peer, whom))
+            .map(|slot| slot.session)
+            .collect();
+        let mut lost = false;
+        for session in unfit {
+            lost |= self.lose(session, None, false, world);
+        }
+        lost
     }
 
     /// This device slept: everybody's time begins anew.

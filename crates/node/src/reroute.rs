@@ -7,9 +7,12 @@
 //! positions end, kept or yet to be computed. No stage needs to know what happened, and several
 //! losses at once, or a loss during a replay, are no special case.
 
+use std::collections::BTreeSet;
+
 use identity::Credential;
 use protocol::{
     Close, CloseReason, JobKind, LayerRange, List, Message, Next, Open, PeerId, Refusal, Replay, Stage,
+    SwarmId,
 };
 
 use crate::credit::Credit;
@@ -17,6 +20,7 @@ use crate::desk::Owner;
 use crate::io::{Code, Mode, Now};
 use crate::pace::Pace;
 use crate::place::{Cost, Place, Slot, SlotState};
+use crate::plan::GRACE_MS;
 use crate::receipts::Tally;
 use crate::request::{Phase, Request, World};
 use crate::route::{Candidate, Leg};
@@ -43,15 +47,23 @@ pub(crate) const HALTED: &str = "the swarm's owner has halted all work";
 pub(crate) struct Introduction {
     /// To those who may know whose node this is: its owner's devices, and the members of a swarm to another member.
     pub(crate) named: Option<Box<Credential>>,
+    /// That one is being signed.
+    pub(crate) awaited: bool,
     /// To strangers.
     pub(crate) nameless: Option<Box<Credential>>,
-    /// This node's owner has a role in the swarm.
-    pub(crate) member: bool,
+    /// Swarms in which this node's owner has a role.
+    pub(crate) member_of: BTreeSet<SwarmId>,
+    /// Swarms in which all work stands still.
+    pub(crate) halted: BTreeSet<SwarmId>,
 }
 
 impl Introduction {
-    fn to(&self, mode: Mode) -> Option<Box<Credential>> {
-        let named = self.named.as_ref().filter(|_| self.member || mode == Mode::Mine);
+    pub(crate) fn is_member(&self, swarm: &SwarmId) -> bool {
+        self.member_of.contains(swarm)
+    }
+
+    fn to(&self, trusted: bool) -> Option<Box<Credential>> {
+        let named = self.named.as_ref().filter(|_| trusted);
         named.or(self.nameless.as_ref()).cloned()
     }
 }
@@ -68,7 +80,16 @@ impl Request {
         let now = world.desk.now;
         let me = world.desk.me.clone();
         self.promote_standbys(&me);
-        self.member = intro.member;
+        self.member = intro.is_member(&self.swarm);
+        let shows_name = self.member || self.ask.mode == Mode::Mine;
+        if shows_name && intro.awaited && !self.is_local() {
+            // Asked without it, those who would know this node take it for a stranger.
+            if self.phase == Phase::Running {
+                self.phase = Phase::Seeking { since: now };
+            }
+            self.look_at = now.plus_ms(RETRY_MS);
+            return self.say(Some(Code::Connecting), world.desk);
+        }
         if !self.fill(world) {
             return if self.is_local() {
                 self.not_here(intro, world)
@@ -91,15 +112,12 @@ impl Request {
         match self.phase {
             Phase::Over => false,
             Phase::Seeking { since } if now.since(since) >= SEEK_MS => {
-                let (code, message) = match self.refused {
-                    Some(Refusal::Halted) => (Code::NotAllowed, HALTED),
-                    Some(Refusal::Policy) => (
-                        Code::NotAllowed,
-                        "nobody who holds the missing layers may be asked",
-                    ),
-                    _ => (Code::NoRoute, "nobody holds the missing layers"),
+                let (code, message) = match &self.refused {
+                    Some((Refusal::Halted, _)) => (Code::NotAllowed, HALTED.to_owned()),
+                    Some((Refusal::Policy, _)) => (Code::NotAllowed, self.why_barred()),
+                    _ => (Code::NoRoute, "nobody holds the missing layers".to_owned()),
                 };
-                self.fail(code, message, world.desk);
+                self.fail(code, &message, world.desk);
                 false
             }
             Phase::Seeking { .. } => now >= self.look_at,
@@ -130,9 +148,9 @@ impl Request {
             self.places.clear();
             return self.reroute(intro, world);
         }
-        let (code, message) = match self.refused {
+        let (code, message) = match &self.refused {
             _ if self.here_failed => (Code::DeviceLost, "this device failed to compute"),
-            Some(Refusal::WontFit) => (Code::WontFit, "the model does not fit this device"),
+            Some((Refusal::WontFit, _)) => (Code::WontFit, "the model does not fit this device"),
             _ => (
                 Code::ModelRejected,
                 "the model could not be loaded on this device",
@@ -146,12 +164,31 @@ impl Request {
             self.phase = Phase::Seeking { since: now };
         }
         self.look_at = now.plus_ms(RETRY_MS);
+        // Not at once: who somebody is, and what a register says of them, may be on the way.
+        if matches!(self.phase, Phase::Seeking { since } if now.since(since) >= GRACE_MS)
+            && self.is_barred(world)
+        {
+            let message = self.why_barred();
+            return self.fail(Code::NotAllowed, &message, world.desk);
+        }
         let reason = if self.may_still_come(world) {
             Code::Connecting
         } else {
             Code::NoRoute
         };
         self.say(Some(reason), world.desk);
+    }
+
+    /// In words, theirs where somebody has spoken.
+    fn why_barred(&self) -> String {
+        match &self.refused {
+            Some((Refusal::Policy, said)) if !said.is_empty() => format!("who holds these layers says: {said}"),
+            _ if self.ask.mode == Mode::Mine => {
+                "the devices that hold these layers belong to nobody in a swarm of yours".to_owned()
+            }
+            _ => "the devices that hold these layers do not work for strangers to their swarm, or have no role in it"
+                .to_owned(),
+        }
     }
 
     fn promote_standbys(&mut self, me: &PeerId) {
@@ -260,6 +297,8 @@ impl Request {
         } else {
             world.peers.addresses(&peer)
         };
+        let swarm = world.peers.swarm(&peer).filter(|_| !here).unwrap_or(self.swarm);
+        let trusted = self.member || self.ask.mode == Mode::Mine || world.peers.is_mine(&peer);
         let session = world.desk.new_session();
         let owner = Owner::Request {
             request: self.id,
@@ -269,6 +308,8 @@ impl Request {
         Slot {
             peer,
             addresses,
+            swarm,
+            trusted,
             session,
             stage,
             control,
@@ -415,7 +456,7 @@ impl Request {
                 return Message::Open(Box::new(Open {
                     session: slot.session,
                     kind: JobKind::Inference,
-                    swarm: self.swarm,
+                    swarm: slot.swarm,
                     model: self.ask.model.id,
                     stage: slot.stage,
                     epoch: self.epoch,
@@ -425,7 +466,7 @@ impl Request {
                     sampling: slot.stage.head.then_some(self.ask.sampling),
                     wire: self.wire,
                     max_positions: self.max_positions,
-                    delegation: intro.to(self.ask.mode),
+                    delegation: intro.to(slot.trusted),
                     authorization: None,
                     job: self.job,
                 }));

@@ -12,6 +12,8 @@ use crate::io::{Code, RequestId};
 pub struct Snapshot {
     /// This node.
     pub me: PeerId,
+    /// The swarm that is open to everybody.
+    pub home: SwarmId,
     /// The relay is reached.
     pub online: bool,
     /// Who announced work, and who is connected.
@@ -67,6 +69,8 @@ pub struct PeerRow {
 /// What a peer offers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkRow {
+    /// In which swarm.
+    pub swarm: SwarmId,
     /// Of which model.
     pub model: ModelId,
     /// Which layers.

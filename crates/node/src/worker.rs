@@ -421,7 +421,7 @@ impl Worker {
         }
     }
 
-    fn refuse(&mut self, key: &JobKey, why: Refusal, detail: &str, desk: &mut Desk) {
+    pub(crate) fn refuse(&mut self, key: &JobKey, why: Refusal, detail: &str, desk: &mut Desk) {
         if let Some(job) = self.jobs.get(key) {
             let refused = Refused {
                 why,

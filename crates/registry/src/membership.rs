@@ -61,6 +61,11 @@ impl Memberships {
         self.swarms.get_mut(&swarm)
     }
 
+    /// Every swarm.
+    pub fn ids(&self) -> impl Iterator<Item = SwarmId> + '_ {
+        self.swarms.keys().copied()
+    }
+
     /// Every swarm, with what I may do there.
     pub fn all(&self, now: Timestamp) -> impl Iterator<Item = (SwarmId, Standing)> + '_ {
         self.swarms

@@ -1,20 +1,20 @@
 //! Asks the peers that lend a model for its chunks, one after the other, and compares what they send with its hash.
 //! Which chunk is needed when is the worker's business; whoever fails here is left alone for a while.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use futures::StreamExt as _;
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
+use futures::{SinkExt as _, StreamExt as _};
 use gloo::timers::future::TimeoutFuture;
 use jobs::{Ask, Sought};
 use libp2p::{Multiaddr, PeerId};
 use protocol::{BlobMessage, ChunkHash, List, MAX_SOUGHT, ModelId};
 use sha2::{Digest as _, Sha256};
 
-use super::holders::Holders;
 use super::line::{Line, PROTOCOL};
+use crate::driver::Happening;
 use crate::net::NetLine;
 use crate::worker::Worker;
 
@@ -44,7 +44,8 @@ pub(crate) struct Fetcher {
     pub(crate) worker: Worker,
     pub(crate) streams: libp2p_stream::Control,
     pub(crate) net: NetLine,
-    pub(crate) holders: Rc<RefCell<Holders>>,
+    /// Where the node is asked who lends what.
+    pub(crate) happenings: mpsc::Sender<Happening>,
     /// Whether the person has agreed that strangers' devices take part.
     pub(crate) allowed: Rc<Cell<bool>>,
 }
@@ -93,7 +94,7 @@ impl Fetcher {
         sought: &Sought,
     ) -> Option<Vec<u8>> {
         let now = now_ms();
-        let mut holders = self.holders.borrow().of(model, now);
+        let mut holders = self.lenders(model).await;
         peers.retain(|peer, known| {
             known.blamed_until_ms > now || holders.iter().any(|(holder, _)| holder == peer)
         });
@@ -115,6 +116,19 @@ impl Fetcher {
             }
         }
         None
+    }
+
+    /// Who lends layers of a model, as their offers say: whether somebody has a chunk is known once they were asked.
+    async fn lenders(&mut self, model: &ModelId) -> Vec<(PeerId, Vec<Multiaddr>)> {
+        let (asked, answer) = oneshot::channel();
+        // An error means that the node was stopped.
+        let _ = self.happenings.send(Happening::Lenders(*model, asked)).await;
+        let lenders = answer.await.unwrap_or_default();
+        let reach = |(peer, addresses): (protocol::PeerId, protocol::Addresses)| {
+            let addresses = addresses.iter().filter_map(|a| a.parse().ok()).collect();
+            Some((peer.as_str().parse().ok()?, addresses))
+        };
+        lenders.into_iter().filter_map(reach).collect()
     }
 
     async fn ask(

@@ -2,10 +2,8 @@
 //! It keeps no chunk and computes nothing: the worker does both.
 
 mod fetch;
-mod holders;
 mod line;
 mod serve;
 
 pub(crate) use fetch::{Fetcher, Wanted};
-pub(crate) use holders::Holders;
 pub(crate) use serve::serve;

@@ -5,6 +5,7 @@ use futures::SinkExt as _;
 use futures::channel::{mpsc, oneshot};
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
+use protocol::{ModelId, SwarmId};
 use registry::Found;
 
 use super::behaviour::Setup;
@@ -25,8 +26,10 @@ pub(super) enum Command {
         addresses: Vec<Multiaddr>,
         reached: oneshot::Sender<Result<(), String>>,
     },
-    /// Send a signed offer to everybody in the swarm.
-    Publish(Vec<u8>),
+    /// Send a signed offer to everybody who hears a topic.
+    Publish { topic: String, bytes: Vec<u8> },
+    /// Hear what is said on a topic, or no more.
+    Hear { topic: String, wanted: bool },
     /// Put an entry into the DHT.
     Put {
         key: Vec<u8>,
@@ -57,7 +60,7 @@ pub(crate) enum Event {
     Unreachable { peer: PeerId, reason: String },
     /// A measured round trip to a peer.
     RoundTrip { peer: PeerId, ms: u32 },
-    /// A message on the swarm's topic, and its author, whose signature the gossip layer checked.
+    /// A message on the topic of a swarm that is heard, and its author, whose signature the gossip layer checked.
     Gossip { from: PeerId, bytes: Vec<u8> },
 }
 
@@ -68,17 +71,17 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    /// Starts the loop. `relays` are addresses of relays that a browser can dial, best first,
+    /// Starts the loop, which hears what is said in `swarm`. `relays` are addresses of relays that a browser can dial, best first,
     /// each ending in `/p2p/<relay>`.
     pub(crate) fn spawn(
         keypair: &Keypair,
         setup: &Setup,
         relays: Vec<Multiaddr>,
-        topic: String,
+        swarm: &SwarmId,
     ) -> Result<(Net, mpsc::Receiver<Event>), Error> {
         let (commands, command_queue) = mpsc::channel(MAX_IN_FLIGHT);
         let (events, event_queue) = mpsc::channel(MAX_IN_FLIGHT);
-        let streams = task::spawn(keypair, setup, relays, topic, command_queue, events)?;
+        let streams = task::spawn(keypair, setup, relays, topic(swarm), command_queue, events)?;
         Ok((Net { commands, streams }, event_queue))
     }
 
@@ -92,9 +95,22 @@ impl Net {
         self.command(Command::Connect { peer, addresses });
     }
 
-    /// Sends a signed offer to everybody in the swarm.
-    pub(crate) fn publish(&mut self, record: Vec<u8>) {
-        self.command(Command::Publish(record));
+    /// Sends a signed offer to everybody in a swarm.
+    pub(crate) fn publish(&mut self, swarm: &SwarmId, bytes: Vec<u8>) {
+        let topic = topic(swarm);
+        self.command(Command::Publish { topic, bytes });
+    }
+
+    /// Hears what is said in one more swarm.
+    pub(crate) fn follow(&mut self, swarm: &SwarmId) {
+        let (topic, wanted) = (topic(swarm), true);
+        self.command(Command::Hear { topic, wanted });
+    }
+
+    /// No longer.
+    pub(crate) fn unfollow(&mut self, swarm: &SwarmId) {
+        let (topic, wanted) = (topic(swarm), false);
+        self.command(Command::Hear { topic, wanted });
     }
 
     /// A handle for others than the driver.
@@ -153,6 +169,11 @@ impl NetLine {
     async fn tell(&mut self, command: Command) -> Result<(), String> {
         self.commands.send(command).await.map_err(|_| stopped())
     }
+}
+
+/// Where the workers of a swarm announce themselves.
+fn topic(swarm: &SwarmId) -> String {
+    format!("/manyhands/offers/1/{}", ModelId(swarm.0))
 }
 
 fn stopped() -> String {

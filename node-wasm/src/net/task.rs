@@ -2,6 +2,7 @@
 //! It holds no session state: streams belong to whoever opened them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
@@ -47,7 +48,9 @@ pub(super) fn spawn(
         swarm,
         events,
         anchors: Anchors::new(relays),
-        topic: gossipsub::IdentTopic::new(topic),
+        home: gossipsub::IdentTopic::new(topic),
+        topics: HashMap::new(),
+        unsaid: HashMap::new(),
         connections: Connections::default(),
         pending: HashMap::new(),
         dht: Dht::default(),
@@ -72,7 +75,12 @@ struct Task {
     swarm: Swarm<Behaviour>,
     events: mpsc::Sender<Event>,
     anchors: Anchors,
-    topic: gossipsub::IdentTopic,
+    /// The topic that is always heard.
+    home: gossipsub::IdentTopic,
+    /// All that are heard: as many as the driver asks for.
+    topics: HashMap<gossipsub::TopicHash, gossipsub::IdentTopic>,
+    /// The last word on a topic that nobody was there to hear yet.
+    unsaid: HashMap<gossipsub::TopicHash, Vec<u8>>,
     connections: Connections,
     /// Peers that we were asked to reach.
     pending: HashMap<PeerId, Pending>,
@@ -88,9 +96,8 @@ struct Task {
 
 impl Task {
     async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        if let Err(error) = self.swarm.behaviour_mut().gossip.subscribe(&self.topic) {
-            tracing::warn!(%error, "the swarm's topic cannot be followed");
-        }
+        let home = self.home.clone();
+        self.hear(home, true);
         if let Err(error) = self.swarm.listen_on(Multiaddr::empty().with(Protocol::WebRTC)) {
             tracing::warn!(%error, "this tab cannot be reached by other browsers");
         }
@@ -147,16 +154,40 @@ impl Task {
             }
             Command::Get { key, found } => self.dht.get(&mut self.swarm.behaviour_mut().kad, key, found),
             Command::Wake { network_changed } => self.wake(network_changed).await,
-            Command::Publish(bytes) => {
-                if let Err(error) = self
-                    .swarm
-                    .behaviour_mut()
-                    .gossip
-                    .publish(self.topic.clone(), bytes)
-                {
-                    tracing::debug!(%error, "an offer found nobody to hear it");
-                }
+            Command::Publish { topic, bytes } => self.publish(gossipsub::TopicHash::from_raw(topic), bytes),
+            Command::Hear { topic, wanted } => self.hear(gossipsub::IdentTopic::new(topic), wanted),
+        }
+    }
+
+    fn hear(&mut self, topic: gossipsub::IdentTopic, wanted: bool) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        let hash = topic.hash();
+        if !wanted {
+            if hash != self.home.hash() && self.topics.remove(&hash).is_some() {
+                gossip.unsubscribe(&topic);
+                self.unsaid.remove(&hash);
             }
+        } else if let Entry::Vacant(free) = self.topics.entry(hash) {
+            match gossip.subscribe(&topic) {
+                Ok(_) => {
+                    free.insert(topic);
+                }
+                Err(error) => tracing::warn!(%error, "a swarm's topic cannot be followed"),
+            }
+        }
+    }
+
+    /// What nobody hears is said again when somebody does: the relay follows a topic a moment after the first who
+    /// are here do.
+    fn publish(&mut self, topic: gossipsub::TopicHash, bytes: Vec<u8>) {
+        let gossip = &mut self.swarm.behaviour_mut().gossip;
+        if let Err(error) = gossip.publish(topic.clone(), bytes.clone()) {
+            tracing::debug!(%error, "an offer found nobody to hear it");
+            if self.topics.contains_key(&topic) {
+                self.unsaid.insert(topic, bytes);
+            }
+        } else {
+            self.unsaid.remove(&topic);
         }
     }
 
@@ -286,7 +317,7 @@ impl Task {
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Message { message, .. }))
-                if message.topic == self.topic.hash() =>
+                if self.topics.contains_key(&message.topic) =>
             {
                 if let Some(from) = message.source {
                     self.tell(Event::Gossip {
@@ -294,6 +325,11 @@ impl Task {
                         bytes: message.data,
                     })
                     .await;
+                }
+            }
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { topic, .. })) => {
+                if let Some(bytes) = self.unsaid.remove(&topic) {
+                    self.publish(topic, bytes);
                 }
             }
             SwarmEvent::Behaviour(BehaviourEvent::Ping(ping::Event {

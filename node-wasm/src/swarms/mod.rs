@@ -9,8 +9,10 @@ use std::rc::Rc;
 
 use identity::{CoSigned, NodeId, PublicKey};
 use js_sys::Uint8Array;
-use registry::policy::SwarmPolicy;
+use minicbor::bytes::ByteVec;
+use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Caveats, Genesis, Record, Refusal, Registry, Role, Said, Statement, Terms};
+use wasm_bindgen::JsValue;
 
 use crate::config::Storage;
 use crate::consents::now;
@@ -19,6 +21,7 @@ use crate::error::Error;
 use crate::identity_card::IdentityCard;
 use crate::kept::{Drawer, Place};
 use crate::keys::KeyPair;
+use crate::locks;
 
 pub use view::{MemberInfo, PolicyInfo, SwarmCard};
 
@@ -82,7 +85,10 @@ impl Swarms {
 
     /// Every swarm, by name. What storage damaged is left where it is and not shown.
     pub(crate) async fn list(&self) -> Result<Vec<SwarmCard>, Error> {
-        let me = self.card.find().await?.map(|pair| pair.node_id());
+        if !self.drawer.is_made().await {
+            return Ok(Vec::new());
+        }
+        let me = self.card.find_quietly().await?.map(|pair| pair.node_id());
         let mut cards: Vec<SwarmCard> = self
             .drawer
             .all()
@@ -95,18 +101,83 @@ impl Swarms {
         Ok(cards)
     }
 
+    /// Every register that is kept, where to look must leave nothing behind.
+    pub(crate) async fn registries(&self) -> Result<Vec<Registry>, Error> {
+        if !self.drawer.is_made().await {
+            return Ok(Vec::new());
+        }
+        let kept = self.drawer.all().await?;
+        let read = |bytes: &JsValue| Kept::read(&Uint8Array::new(bytes).to_vec()).ok();
+        Ok(kept.iter().filter_map(read).map(|kept| kept.registry).collect())
+    }
+
+    /// One register, if it is kept.
+    pub(crate) async fn registry(&self, swarm: &str) -> Result<Option<Registry>, Error> {
+        Ok(self.load(swarm).await?.map(|kept| kept.registry))
+    }
+
+    /// The terms of work in a swarm on this device.
+    pub(crate) async fn policy(&self, swarm: &str) -> Result<SwarmPolicy, Error> {
+        Ok(self.open(swarm).await?.policy)
+    }
+
+    /// Keeps what is new in a register that is kept already. What does not hold is left out.
+    pub(crate) async fn take_in(
+        &self,
+        swarm: &str,
+        records: Vec<CoSigned<Record>>,
+        statements: Vec<CoSigned<Statement>>,
+    ) -> Result<(), Error> {
+        let _alone = locks::hold(locks::REGISTERS).await;
+        // Left on this device while the news was on its way.
+        let Some(mut kept) = self.load(swarm).await? else {
+            return Ok(());
+        };
+        let bytes = |signed: &CoSigned<Record>| signed.to_bytes().into();
+        let words = |signed: &CoSigned<Statement>| signed.to_bytes().into();
+        let records: Vec<ByteVec> = records.iter().map(bytes).collect();
+        let statements: Vec<ByteVec> = statements.iter().map(words).collect();
+        kept::merge(&mut kept.registry, &records, &statements, now());
+        self.keep(&kept).await.map(|_| ())
+    }
+
+    /// Keeps a register that was found again, or what is new in it.
+    pub(crate) async fn take(&self, registry: Registry) -> Result<(), Error> {
+        let _alone = locks::hold(locks::REGISTERS).await;
+        let kept = match self.load(&registry.id().to_string()).await? {
+            Some(mut kept) => {
+                let (records, statements) = (kept::records(&registry), kept::statements(&registry));
+                kept::merge(&mut kept.registry, &records, &statements, now());
+                kept
+            }
+            None => {
+                self.check_room().await?;
+                Kept {
+                    registry,
+                    policy: own_terms(),
+                }
+            }
+        };
+        self.keep(&kept).await.map(|_| ())
+    }
+
+    async fn check_room(&self) -> Result<(), Error> {
+        if self.drawer.all().await?.len() >= registry::MAX_SWARMS {
+            return Err(refused(&Refusal::Full {
+                what: "swarms",
+                max: registry::MAX_SWARMS,
+            }));
+        }
+        Ok(())
+    }
+
     /// Founds a swarm; this identity is its first Owner.
     pub(crate) async fn create(&self, name: &str) -> Result<SwarmCard, Error> {
         let name = name.trim();
         if name.is_empty() {
             return Err(Error::new("bad_request", "a swarm needs a name"));
         }
-        if self.list().await?.len() >= registry::MAX_SWARMS {
-            return Err(refused(&Refusal::Full {
-                what: "swarms",
-                max: registry::MAX_SWARMS,
-            }));
-        }
+        self.check_room().await?;
         let pair = self.card.need().await?;
         let genesis = Record {
             swarm: None,
@@ -125,13 +196,14 @@ impl Swarms {
         let registry = Registry::found(signed).map_err(|e| refused(&e))?;
         self.keep(&Kept {
             registry,
-            policy: SwarmPolicy::default(),
+            policy: own_terms(),
         })
         .await
     }
 
     /// Signs one more record, if the registry allows it.
     pub(crate) async fn attempt(&self, swarm: &str, attempt: Attempt) -> Result<SwarmCard, Error> {
+        let _alone = locks::hold(locks::REGISTERS).await;
         let mut kept = self.open(swarm).await?;
         let pair = self.card.need().await?;
         let me = pair.node_id();
@@ -162,6 +234,7 @@ impl Swarms {
 
     /// Changes the terms on which this swarm's work is done here.
     pub(crate) async fn set_policy(&self, swarm: &str, policy: &PolicyInfo) -> Result<SwarmCard, Error> {
+        let _alone = locks::hold(locks::REGISTERS).await;
         let mut kept = self.open(swarm).await?;
         kept.policy = view::policy(policy, kept.policy)?;
         self.keep(&kept).await
@@ -169,6 +242,7 @@ impl Swarms {
 
     /// A secret that gives a role to whoever has it first: the role is granted to a key made for this, and handed over.
     pub(crate) async fn invite(&self, swarm: &str, role: &str) -> Result<String, Error> {
+        let _alone = locks::hold(locks::REGISTERS).await;
         let mut kept = self.open(swarm).await?;
         let pair = self.card.need().await?;
         let token = invite::make(&mut kept.registry, &pair, self::role(role)?).await?;
@@ -185,12 +259,16 @@ impl Swarms {
     pub(crate) async fn join(&self, token: &str) -> Result<SwarmCard, Error> {
         let token = invite::Token::read(token)?;
         let id = token.swarm()?;
+        let _alone = locks::hold(locks::REGISTERS).await;
         let mut kept = match self.load(&id.to_string()).await? {
             Some(kept) => kept,
-            None => Kept {
-                registry: token.found()?,
-                policy: SwarmPolicy::default(),
-            },
+            None => {
+                self.check_room().await?;
+                Kept {
+                    registry: token.found()?,
+                    policy: own_terms(),
+                }
+            }
         };
         token.merge(&mut kept.registry, now());
         if token.is_invite() {
@@ -223,6 +301,17 @@ impl Swarms {
         self.drawer.put(&kept.registry.id().to_string(), &bytes).await?;
         let me = self.card.find().await?.map(|pair| pair.node_id());
         Ok(view::card(kept, me, now()))
+    }
+}
+
+/// The terms in a swarm of one's own, until its members choose others: for members, as long as there is room, and as
+/// often as somebody who types without a pause may need.
+fn own_terms() -> SwarmPolicy {
+    SwarmPolicy {
+        who: Who::Members,
+        privacy: Privacy::Members,
+        sessions_per_hour: 1_200,
+        ..SwarmPolicy::default()
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Host {
     pub device: Device,
     /// How fast.
     pub speed: Speed,
+    /// Records that it gave to the gossip.
+    pub published: u64,
     /// What its user was told, and when.
     pub events: Vec<(u64, RequestId, Event)>,
     /// Counts restarts: what was on its way to an earlier life does not arrive.
@@ -122,6 +124,7 @@ impl World {
             node: None,
             device: Device::default(),
             speed,
+            published: 0,
             events: Vec::new(),
             life: 0,
             asleep_until: 0,
@@ -135,6 +138,7 @@ impl World {
     /// A host lends layers `first..end` of [`model`].
     pub fn lend(&mut self, host: usize, first: u32, end: u32, layers: u32) {
         let lend = Lend {
+            swarm: None,
             model: model(layers),
             layers: LayerRange::new(first, end).ok(),
             most_layers: end - first,
@@ -144,7 +148,7 @@ impl World {
             positions: 100_000,
         };
         self.hosts[host].lend = Some(lend.clone());
-        self.input(host, Input::Lend(lend));
+        self.input(host, Input::Lend(Box::new(lend)));
     }
 
     /// A user's input, now.
@@ -171,7 +175,7 @@ impl World {
         if self.hosts[host].node.is_none() {
             self.start(host);
             if let Some(lend) = self.hosts[host].lend.clone() {
-                self.input(host, Input::Lend(lend));
+                self.input(host, Input::Lend(Box::new(lend)));
             }
         }
     }
@@ -363,7 +367,10 @@ impl World {
                         },
                     );
                 }
-                Effect::Publish { record, .. } => self.publish(host, &record),
+                Effect::Publish { record, .. } => {
+                    self.hosts[host].published += 1;
+                    self.publish(host, &record);
+                }
             },
             Output::Keep(keep) => self.hosts[host].kept.push(keep),
         }
@@ -404,6 +411,7 @@ pub fn model(layers: u32) -> ModelSpec {
 pub fn ask(request: u64, prompt: &[u32], max_tokens: u32, layers: u32) -> Ask {
     Ask {
         request: RequestId(request),
+        swarm: None,
         model: model(layers),
         prompt: prompt.to_vec(),
         sampling: Sampling::GREEDY,
