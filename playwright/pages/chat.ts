@@ -18,6 +18,13 @@ export class ChatPage {
     await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
   }
 
+  /** Opens the chat as who this browser is, for answers of its own devices. */
+  async openMine(model: string, tokens: number): Promise<void> {
+    const query = new URLSearchParams({ model, mode: 'mine', temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu' });
+    await this.page.goto(`/?${query}`);
+    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  }
+
   /** Asks, and waits until the answer has its place on the screen. */
   async ask(text: string): Promise<void> {
     const answers = await this.#answers.count();

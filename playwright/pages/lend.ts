@@ -19,6 +19,21 @@ export class LendPage {
     await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
   }
 
+  /** The same, to a swarm of one's own and as who this browser is. */
+  async lendTo(swarm: string, model: string, first: number, end: number): Promise<void> {
+    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend: 'cpu' });
+    await this.page.goto(`/lend?${query}`);
+    await this.page.getByTestId('swarm-choice').selectOption(swarm);
+    await this.page.getByTestId('lend-toggle').click();
+    await consent(this.page, 'lend');
+    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  }
+
+  /** This tab's name in the mesh. */
+  async peer(): Promise<string> {
+    return (await this.page.getByTestId('lend-status').getAttribute('data-peer')) ?? '';
+  }
+
   /** Whether this tab computes for somebody just now. */
   async works(): Promise<boolean> {
     return (await this.page.getByTestId('lend-status').getAttribute('data-state')) === 'working';
