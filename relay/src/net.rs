@@ -9,8 +9,8 @@ pub mod http_ws;
 pub mod meter;
 pub mod records;
 pub mod ties;
-pub mod webtransport;
 pub mod topics;
+pub mod webtransport;
 pub mod ws_stream;
 
 use std::time::Duration;
