@@ -145,7 +145,7 @@ fn assemble(
     crate::streams::accept(&mut net.streams, happenings.clone())?;
     crate::blobs::serve(&mut net.streams, worker.clone(), Rc::clone(&view))?;
     fetch_from_peers(&net, &worker, happenings.clone(), peers_allowed);
-    forward(events, happenings.clone());
+    forward(events, happenings.clone(), config.relay_origin.clone());
     conditions::watch(&happenings, net.line());
     view.borrow_mut()
         .change(|snapshot| snapshot.peer_id = Some(me.clone()));
@@ -207,14 +207,27 @@ fn fetch_from_peers(
 }
 
 /// Hands the net's events to the driver, waiting where it is busy.
-fn forward(mut events: mpsc::Receiver<Event>, mut happenings: mpsc::Sender<Happening>) {
+fn forward(mut events: mpsc::Receiver<Event>, mut happenings: mpsc::Sender<Happening>, relay_origin: String) {
     wasm_bindgen_futures::spawn_local(async move {
         while let Some(event) = events.next().await {
+            if matches!(event, Event::RelayUp { .. }) {
+                wasm_bindgen_futures::spawn_local(catch_up(relay_origin.clone(), happenings.clone()));
+            }
             if happenings.send(Happening::Net(event)).await.is_err() {
                 return;
             }
         }
     });
+}
+
+/// What was announced while this tab was not there, instead of waiting until it is repeated.
+async fn catch_up(relay_origin: String, mut happenings: mpsc::Sender<Happening>) {
+    for (from, bytes) in relay_api::offers(&relay_origin).await {
+        let event = Event::Gossip { from, bytes };
+        if happenings.send(Happening::Net(event)).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn swarm_id(text: &str) -> Result<SwarmId, Error> {

@@ -1,8 +1,10 @@
 //! What the relay says about itself and its swarm over HTTP.
 //! It only reads; nothing here trusts the answer further than its types.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gloo::net::http::Request;
-use libp2p::Multiaddr;
+use libp2p::{Multiaddr, PeerId};
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -105,6 +107,36 @@ impl SwarmAnswer {
             models: answer.models.into_iter().take(MAX_MODELS).collect(),
         })
     }
+}
+
+#[derive(Deserialize)]
+struct Offers {
+    #[serde(default)]
+    offers: Vec<Told>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    peer_id: String,
+    offer: String,
+}
+
+/// What workers announced before this tab came, each with its peer: signed, so that the relay can leave out but not
+/// make up. Nothing where the relay does not tell.
+pub(crate) async fn offers(origin: &str) -> Vec<(PeerId, Vec<u8>)> {
+    let Ok(response) = get(&format!("{origin}/api/v1/offers")).await else {
+        return Vec::new();
+    };
+    let told: Option<Offers> = json(response).await;
+    let told = told.map(|told| told.offers).unwrap_or_default();
+    told.into_iter()
+        .filter_map(|told| {
+            Some((
+                told.peer_id.parse().ok()?,
+                URL_SAFE_NO_PAD.decode(told.offer).ok()?,
+            ))
+        })
+        .collect()
 }
 
 /// How the relay is doing.

@@ -80,6 +80,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/swarm", get(api::swarm))
         .route("/api/v1/swarms/{id}", get(api::swarm_by_id))
         .route("/api/v1/peers", get(api::peers))
+        .route("/api/v1/offers", get(api::offers))
         .route("/api/v1/invite", post(join::invite))
         .route("/api/v1/claim", get(claim::offer).post(claim::claim))
         .route("/api/v1/sites", post(sites::publish))
@@ -166,7 +167,7 @@ async fn every_answer(State(state): State<Arc<AppState>>, request: Request, next
     } else {
         next.run(request).await
     };
-    let others = state.shared.relays();
+    let others = state.shared.met_relays();
     if others.is_empty() {
         state.headers.apply(audience, answer.headers_mut());
     } else {

@@ -1,15 +1,20 @@
-//! The board of offers: what each worker last announced, for `/api/v1/peers` and for nobody's
+//! The board of offers: what each worker last announced, for `/api/v1/peers`, for newcomers and for nobody's
 //! decisions; peers choose for themselves from what they hear.
 //! Its clock tells old offers from new ones; what is signed by others than its worker is refused.
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use identity::Timestamp;
 use protocol::{Backend, Offer, ProtocolError};
 use serde_json::{Value, json};
+
+/// What a newcomer is told of the board: enough workers for any answer, and a page that a phone reads in a moment.
+pub const MAX_TOLD_BYTES: usize = 256 * 1024;
 
 /// The offers of one swarm.
 pub struct Board {
@@ -20,6 +25,8 @@ pub struct Board {
 
 struct Row {
     offer: Offer,
+    /// As its worker signed it.
+    bytes: Vec<u8>,
     since_unix_s: u64,
     expires: Instant,
 }
@@ -67,6 +74,7 @@ impl Board {
         let row = Row {
             expires: now + Duration::from_secs(offer.lifetime_s.into()),
             since_unix_s,
+            bytes: bytes.to_vec(),
             offer,
         };
         self.rows.insert(sender.to_owned(), row);
@@ -91,6 +99,27 @@ impl Board {
     /// Whether nobody is.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The answer of `/api/v1/offers`: what workers announced, as they signed it, the newest first, as far as
+    /// [`MAX_TOLD_BYTES`] go. A newcomer would hear each of them with its next repetition.
+    pub fn told(&self) -> Value {
+        let mut rows: Vec<(&String, &Row)> = self
+            .rows
+            .iter()
+            .filter(|(_, row)| row.offer.work.is_some())
+            .collect();
+        rows.sort_by_key(|(_, row)| Reverse(row.expires));
+        let mut left = MAX_TOLD_BYTES;
+        let mut offers = Vec::new();
+        for (peer, row) in rows {
+            let Some(rest) = left.checked_sub(row.bytes.len()) else {
+                break;
+            };
+            left = rest;
+            offers.push(json!({ "peer_id": peer, "offer": URL_SAFE_NO_PAD.encode(&row.bytes) }));
+        }
+        json!({ "offers": offers })
     }
 
     /// The answer of `/api/v1/peers` (contract). `models` are the published ones: each is in the
@@ -267,6 +296,22 @@ mod tests {
             shown["coverage"][hex::encode([3; 32])],
             json!({ "covered": 0, "layers": 5 })
         );
+    }
+
+    #[test]
+    fn a_newcomer_is_told_what_was_signed_and_no_more_than_a_phone_reads_in_a_moment() {
+        let mut board = Board::new(SWARM, 10);
+        let now = Instant::now();
+        let sound = offer(A, 1, 0, 4);
+        board.hear(A, &sound, now).unwrap();
+        let told = board.told();
+        assert_eq!(told["offers"][0]["peer_id"], name(A));
+        assert_eq!(told["offers"][0]["offer"], URL_SAFE_NO_PAD.encode(&sound));
+        board.hear(B, &offer(B, 1, 4, 8), now).unwrap();
+        for row in board.rows.values_mut() {
+            row.bytes.resize(MAX_TOLD_BYTES * 2 / 3, 0);
+        }
+        assert_eq!(board.told()["offers"].as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub struct Shared {
     board: Mutex<Board>,
     addrs: RwLock<Vec<Multiaddr>>,
     relays: RwLock<Arc<BTreeMap<PeerId, Vec<Multiaddr>>>>,
+    met: RwLock<Arc<BTreeMap<PeerId, Vec<Multiaddr>>>>,
     ready: AtomicBool,
 }
 
@@ -31,6 +32,7 @@ impl Shared {
             board: Mutex::new(board),
             addrs: RwLock::new(Vec::new()),
             relays: RwLock::default(),
+            met: RwLock::default(),
             ready: AtomicBool::new(false),
         }
     }
@@ -56,10 +58,18 @@ impl Shared {
         self.relays.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The same, with those that were connected once and are not now: a page may look for one that is
+    /// gone, and for peers that were at it.
+    pub fn met_relays(&self) -> Arc<BTreeMap<PeerId, Vec<Multiaddr>>> {
+        self.met.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Notes that one of them is here.
     pub fn meet_relay(&self, relay: PeerId, addrs: Vec<Multiaddr>) {
-        let mut relays = self.relays.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::make_mut(&mut relays).insert(relay, addrs);
+        for relays in [&self.relays, &self.met] {
+            let mut relays = relays.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut relays).insert(relay, addrs.clone());
+        }
     }
 
     /// Notes that it is gone.
@@ -78,5 +88,22 @@ impl Shared {
     /// Opens or closes the door for new visitors.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn a_relay_that_went_is_no_longer_told_but_pages_may_still_look_for_it() {
+        let shared = Shared::new(Arc::new(Metrics::new(&Limits::default())), Board::new([0; 32], 1));
+        let relay = PeerId::random();
+        shared.meet_relay(relay, vec!["/ip4/127.0.0.1/tcp/1/ws".parse().unwrap()]);
+        shared.forget_relay(&relay);
+        assert!(shared.relays().is_empty());
+        assert_eq!(shared.met_relays()[&relay].len(), 1);
     }
 }

@@ -275,6 +275,10 @@ async fn an_offer_reaches_the_board_and_the_others_and_a_forged_one_reaches_nobo
     let coverage = &board["coverage"][hex::encode(id)];
     assert_eq!(coverage, &serde_json::json!({ "covered": 2, "layers": 3 }));
 
+    let told = relay.json("/api/v1/offers");
+    assert_eq!(told["offers"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["offers"][0]["peer_id"], worker.id.to_string());
+
     drop(worker);
     relay.until("the worker that left is off the board", |relay| {
         relay.json("/api/v1/peers")["workers"] == serde_json::json!([])

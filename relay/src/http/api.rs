@@ -47,6 +47,13 @@ pub async fn peers(State(state): State<Arc<AppState>>) -> Response {
     fresh(board.to_json(&models))
 }
 
+/// What workers announced, for whoever has just come.
+pub async fn offers(State(state): State<Arc<AppState>>) -> Response {
+    let mut board = state.shared.board();
+    board.expire(Instant::now());
+    fresh(board.told())
+}
+
 /// 200 as long as the process answers.
 pub async fn livez() -> &'static str {
     "ok\n"
