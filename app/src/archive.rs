@@ -100,6 +100,7 @@ mod tests {
             }],
             replays: 1,
             bytes: u64::MAX,
+            ..Route::default()
         });
         vec![Conversation::new("a", 3.0), first]
     }

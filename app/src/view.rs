@@ -274,6 +274,17 @@ pub struct Route {
     pub hops: Vec<Hop>,
     pub replays: u32,
     pub bytes: u64,
+    /// Tokens of the answer, and trips around all stages: fewer where guesses were right.
+    #[serde(default)]
+    pub tokens: u32,
+    #[serde(default)]
+    pub trips: u32,
+    /// The longest wait for a replacement.
+    #[serde(default)]
+    pub longest_stall_ms: u64,
+    /// From the first token to the last.
+    #[serde(default)]
+    pub decode_ms: u64,
 }
 
 impl Route {

@@ -9,7 +9,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt as _, StreamExt as _};
 use jobs::{Answer, Ask};
 use node::RouteSheet;
-use node::io::Event;
+use node::io::{Event, Now};
 
 use crate::chat::{ChatEvent, FinishReason, HopInfo, RouteInfo};
 use crate::error::Error;
@@ -42,6 +42,7 @@ impl Scribe {
             page,
             start_ms: js_sys::Date::now(),
             tokens: 0,
+            decoded: None,
         };
         wasm_bindgen_futures::spawn_local(desk.run(queue));
         Scribe { events }
@@ -77,6 +78,8 @@ struct Desk {
     page: mpsc::Sender<ChatEvent>,
     start_ms: f64,
     tokens: u32,
+    /// When the first token came, and the latest.
+    decoded: Option<(Now, Now)>,
 }
 
 impl Desk {
@@ -84,12 +87,17 @@ impl Desk {
         let mut next = queue.next().await;
         while let Some(event) = next {
             match event {
-                Event::Token { id, .. } => {
+                Event::Token { id, at, .. } => {
                     let mut ids = vec![id];
+                    let first = self.decoded.map_or(at, |(first, _)| first);
+                    self.decoded = Some((first, at));
                     // All tokens that are here already go in one question.
                     next = loop {
                         match queue.try_recv() {
-                            Ok(Event::Token { id, .. }) => ids.push(id),
+                            Ok(Event::Token { id, at, .. }) => {
+                                ids.push(id);
+                                self.decoded = Some((first, at));
+                            }
                             Ok(other) => break Some(other),
                             Err(_) => break None,
                         }
@@ -192,6 +200,8 @@ impl Desk {
                     backend,
                     adapter,
                     ms: hop.compute_ms as f64 / f64::from(hop.steps.max(1)),
+                    steps: hop.steps,
+                    wait_ms: hop.queue_ms as f64 / f64::from(hop.steps.max(1)),
                     lost: hop.lost,
                 }
             })
@@ -201,10 +211,12 @@ impl Desk {
             hops,
             replays: sheet.replays,
             bytes,
+            tokens: sheet.tokens,
             trips: sheet.trips,
             drafted: sheet.drafted,
             agreed: sheet.agreed,
             longest_stall_ms: sheet.longest_stall_ms,
+            decode_ms: self.decoded.map_or(0, |(first, last)| last.since(first)),
         };
         self.tell(ChatEvent::Route(route)).await;
     }

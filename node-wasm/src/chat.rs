@@ -103,6 +103,8 @@ pub struct RouteInfo {
     pub replays: u32,
     /// Bytes of hidden states that were sent for it.
     pub bytes: u64,
+    /// Tokens of the answer.
+    pub tokens: u32,
     /// Trips around the ring: with speculation fewer than tokens.
     pub trips: u32,
     /// Tokens guessed ahead, and how many of them were right.
@@ -111,6 +113,8 @@ pub struct RouteInfo {
     pub agreed: u32,
     /// The longest time without progress that a change of route caused.
     pub longest_stall_ms: u64,
+    /// From the first token to the last.
+    pub decode_ms: u64,
 }
 
 /// One stage of a route.
@@ -124,8 +128,11 @@ pub struct HopInfo {
     pub backend: String,
     /// The GPU's name, of this tab's own stages and as far as the browser tells it.
     pub adapter: String,
-    /// Mean computing time of one step at this stage.
+    /// Mean computing time of one step at this stage, and how long it waited before for the device.
     pub ms: f64,
+    pub wait_ms: f64,
+    /// Steps: each token, or each piece of the question.
+    pub steps: u32,
     /// It was lost, and another took its place.
     pub lost: bool,
 }

@@ -54,8 +54,11 @@ export interface Hop {
   peer?: string;
   layers: [number, number];
   backend: string;
-  /** Mean computing time of one step. */
+  /** Mean computing time of one step, and how long it waited before for the device. */
   ms: number;
+  wait_ms: number;
+  /** Steps: each token, or each piece of the question. */
+  steps: number;
   lost: boolean;
 }
 
@@ -67,6 +70,8 @@ export interface Route {
   drafted: number;
   agreed: number;
   longest_stall_ms: bigint | number;
+  /** From the first token to the last. */
+  decode_ms: bigint | number;
 }
 
 export interface Extra {

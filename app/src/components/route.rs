@@ -42,7 +42,17 @@ pub fn RouteSheet(message: Message) -> impl IntoView {
     .collect();
     let remote = route.remote_hops();
     view! {
-        <details class="route" class:strangers=strangers data-testid="message-route" data-hops=remote.to_string()>
+        <details
+            class="route"
+            class:strangers=strangers
+            data-testid="message-route"
+            data-hops=remote.to_string()
+            data-tokens=route.tokens.to_string()
+            data-trips=route.trips.to_string()
+            data-replays=route.replays.to_string()
+            data-stall-ms=route.longest_stall_ms.to_string()
+            data-decode-ms=route.decode_ms.to_string()
+        >
             <summary>
                 {icon(symbol)}
                 <span>{label}</span>
@@ -53,6 +63,14 @@ pub fn RouteSheet(message: Message) -> impl IntoView {
                 {strangers.then(|| view! { <p>{t.route_read}</p> })}
                 <ol class="hops">{hops(&route)}</ol>
                 <p class="quiet">{fill(t.route_replays, &[("n", &route.replays.to_string())])}</p>
+                {(route.longest_stall_ms > 0).then(|| {
+                    let stall = format::duration_ms(route.longest_stall_ms as f64);
+                    view! { <p class="quiet">{fill(t.route_stall, &[("n", &stall)])}</p> }
+                })}
+                {(route.trips > 0).then(|| {
+                    let (tokens, trips) = (route.tokens.to_string(), route.trips.to_string());
+                    view! { <p class="quiet">{fill(t.route_trips, &[("n", &tokens), ("trips", &trips)])}</p> }
+                })}
                 <p class="quiet">{fill(t.route_bytes, &[("n", &format::bytes(route.bytes))])}</p>
             </div>
         </details>

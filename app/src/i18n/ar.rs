@@ -81,6 +81,8 @@ pub const WORDS: Words = Words {
     route_step: "لكل خطوة",
     route_lost: "غادر في أثناء الطريق",
     route_replays: "أجهزة استُبدلت في الطريق: {n}",
+    route_stall: "أطول انتظار لبديل: {n}",
+    route_trips: "الرموز: {n}، في دورات عبر كل الطبقات: {trips}",
     route_bytes: "المُرسَل بين الأجهزة: {n}",
     err_no_webgpu: "يتطلب هذا WebGPU ولا يوفره هذا المتصفح. يُستخدم المعالج حيث أمكن.",
     err_device_lost: "انقطع الحساب على هذا الجهاز. السؤال مجددًا يبدؤه من جديد.",

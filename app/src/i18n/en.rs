@@ -81,6 +81,8 @@ pub const WORDS: Words = Words {
     route_step: "per step",
     route_lost: "left on the way",
     route_replays: "Devices replaced on the way: {n}",
+    route_stall: "Longest wait for one: {n}",
+    route_trips: "Tokens: {n}, in trips through all layers: {trips}",
     route_bytes: "Sent between devices: {n}",
     err_no_webgpu: "This needs WebGPU, which this browser does not offer. The processor is used where that is possible.",
     err_device_lost: "The computation on this device broke off. Asking again starts it afresh.",

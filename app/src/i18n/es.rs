@@ -81,6 +81,8 @@ pub const WORDS: Words = Words {
     route_step: "por paso",
     route_lost: "se fue por el camino",
     route_replays: "Dispositivos sustituidos por el camino: {n}",
+    route_stall: "Espera más larga por uno: {n}",
+    route_trips: "Tokens: {n}, en vueltas por todas las capas: {trips}",
     route_bytes: "Enviado entre dispositivos: {n}",
     err_no_webgpu: "Esto necesita WebGPU, que este navegador no ofrece. Donde es posible se usa el procesador.",
     err_device_lost: "El cálculo en este dispositivo se interrumpió. Al preguntar de nuevo empieza otra vez.",

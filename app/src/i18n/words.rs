@@ -101,6 +101,8 @@ words! {
     route_step,
     route_lost,
     route_replays,
+    route_stall,
+    route_trips,
     route_bytes,
     err_no_webgpu,
     err_device_lost,

@@ -46,6 +46,7 @@ struct Route {
     drafted: u32,
     agreed: u32,
     longest_stall_ms: u64,
+    decode_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -54,6 +55,8 @@ struct Hop {
     layers: (u32, u32),
     backend: String,
     ms: f64,
+    wait_ms: f64,
+    steps: u32,
     lost: bool,
 }
 
@@ -118,6 +121,8 @@ impl From<RouteInfo> for Route {
                     layers: (hop.first, hop.end),
                     backend: hop.backend,
                     ms: hop.ms,
+                    wait_ms: hop.wait_ms,
+                    steps: hop.steps,
                     lost: hop.lost,
                 })
                 .collect(),
@@ -127,6 +132,7 @@ impl From<RouteInfo> for Route {
             drafted: route.drafted,
             agreed: route.agreed,
             longest_stall_ms: route.longest_stall_ms,
+            decode_ms: route.decode_ms,
         }
     }
 }
