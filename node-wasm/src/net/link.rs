@@ -5,8 +5,12 @@ use std::time::Duration;
 
 /// The first wait after a loss.
 const FIRST: Duration = Duration::from_millis(250);
-/// The longest wait: a relay that comes back is found again within this.
-const LONGEST: Duration = Duration::from_secs(4);
+/// The longest wait while the loss is young: a relay that is started anew is found again within this.
+const LONGEST_YOUNG: Duration = Duration::from_secs(1);
+/// Tries after which the loss is old: about half a minute.
+const YOUNG_TRIES: u32 = 30;
+/// The longest wait of all. Browsers slow down a page whose WebSockets fail by the hundred.
+const LONGEST: Duration = Duration::from_secs(3);
 
 /// Jittered exponential back-off. The jitter keeps a thousand tabs from dialling a
 /// restarted relay in the same instant.
@@ -19,8 +23,13 @@ impl BackOff {
     /// How long to wait before the next try. `random` is in `[0, 1)`.
     pub(crate) fn next(&mut self, random: f64) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(6));
+        let longest = if self.failures < YOUNG_TRIES {
+            LONGEST_YOUNG
+        } else {
+            LONGEST
+        };
         self.failures = self.failures.saturating_add(1);
-        doubled.min(LONGEST).mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+        doubled.min(longest).mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
     }
 
     /// Whether exactly one try has failed since the relay last answered: worth telling once.

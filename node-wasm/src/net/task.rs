@@ -103,7 +103,7 @@ impl Task {
         }
         loop {
             self.look_around().await;
-            let mut timer = TimeoutFuture::new(LOOK_EVERY_MS).fuse();
+            let mut timer = TimeoutFuture::new(self.until_next_look_ms()).fuse();
             futures::select! {
                 event = self.swarm.select_next_some() => self.on_swarm(event).await,
                 command = commands.next() => match command {
@@ -113,6 +113,14 @@ impl Task {
                 () = timer => {}
             }
         }
+    }
+
+    /// The relay is dialled when its time has come, not at the next look after it.
+    fn until_next_look_ms(&self) -> u32 {
+        let redial = self.redial_at_ms.map(|at| at.saturating_sub(now_ms()));
+        redial
+            .and_then(|ms| u32::try_from(ms).ok())
+            .map_or(LOOK_EVERY_MS, |ms| ms.clamp(1, LOOK_EVERY_MS))
     }
 
     /// What time alone brings about: redialling the relay, giving up on a peer.
