@@ -2,6 +2,13 @@
 import { type Locator, type Page, expect } from '@playwright/test';
 import { consent } from './consent.ts';
 
+export interface Cost {
+  tokens: number;
+  trips: number;
+  decodeMs: number;
+  stallMs: number;
+}
+
 export class ChatPage {
   readonly page: Page;
 
@@ -76,8 +83,19 @@ export class ChatPage {
   }
 
   /** How many stages of the last answer were on other peers. */
-  async hops(): Promise<number> {
-    const route = this.lastAnswer.getByTestId('message-route');
-    return Number(await route.getAttribute('data-hops'));
+  hops(): Promise<number> {
+    return this.#figure('hops');
+  }
+
+  /** What the last answer took: trips around all stages, and milliseconds from its first token to its last. */
+  async cost(): Promise<Cost> {
+    return {
+      tokens: await this.#figure('tokens'), trips: await this.#figure('trips'), decodeMs: await this.#figure('decode-ms'),
+      stallMs: await this.#figure('stall-ms'),
+    };
+  }
+
+  async #figure(name: string): Promise<number> {
+    return Number(await this.lastAnswer.getByTestId('message-route').getAttribute(`data-${name}`));
   }
 }

@@ -9,14 +9,17 @@ export class LendPage {
     this.page = page;
   }
 
-  /** Lends layers `first` to `end - 1`, no step faster than `stepMs`, and waits until they are served. */
-  async lend(model: string, first: number, end: number, stepMs = 0, backend: 'gpu' | 'cpu' = 'cpu'): Promise<void> {
-    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend, storage: 'memory' });
+  /** Lends layers `first` to `end - 1`, no step faster than `stepMs`, and waits until they are served; `more` are further query parameters. */
+  async lend(
+    model: string, first: number, end: number, stepMs = 0, backend: 'gpu' | 'cpu' = 'cpu', more: Record<string, string> = {},
+    patienceMs = 30_000,
+  ): Promise<void> {
+    const query = new URLSearchParams({ model, layers: `${first}-${end}`, backend, storage: 'memory', ...more });
     if (stepMs > 0) query.set('pace_ms', String(stepMs));
     await this.page.goto(`/lend?${query}`);
     await this.page.getByTestId('lend-toggle').click();
     await consent(this.page, 'lend');
-    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/, { timeout: patienceMs });
   }
 
   /** The same, to a swarm of one's own and as who this browser is. */

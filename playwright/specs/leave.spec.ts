@@ -2,6 +2,7 @@
 import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
+import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
 
@@ -38,8 +39,7 @@ const kill = (page: LendPage) => page.page.context().close();
 for (const [at, lost] of ['first', 'middle', 'last'].entries()) {
   test(`the tab with the ${lost} layers is killed, and its stand-in goes on`, async ({ relay, openTab }) => {
     const model = (await relay.models())[0]!;
-    const third = Math.ceil(model.layers / 3);
-    const ranges: [number, number][] = [[0, third], [third, 2 * third], [2 * third, model.layers]];
+    const ranges = thirds(model.layers);
     const others = ranges.filter((_, other) => other !== at);
     await lenders(openTab, model.id, others);
     const twins = await lenders(openTab, model.id, [ranges[at]!, ranges[at]!]);

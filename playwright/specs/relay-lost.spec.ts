@@ -1,5 +1,10 @@
 // The relay goes away: what tabs do for each other goes on, and they find it, or another one, again.
-import { testModel } from '../fixtures/paths.ts';
+import { execFileSync } from 'node:child_process';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { relayProgram, testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { Relay } from '../fixtures/relay.ts';
 import { expect, test } from '../fixtures/test.ts';
@@ -46,10 +51,66 @@ test('the relay is killed and comes back while an answer streams: the answer goe
       const left = Math.max(1, back - Date.now());
       await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online', { timeout: left });
     }
-    console.log(`back at the relay ${Date.now() - restarted} ms after it was`);
+    console.log(`all tabs back at the relay ${Date.now() - restarted} ms after it was`);
     expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
     tabs.forEach(({ complaints }) => forgive(complaints));
   } finally {
     await relay.stop();
   }
 });
+
+test('two relays are one network: a lender at one serves a tab at the other, and either may be lost', async ({ openTab }) => {
+  test.setTimeout(150_000);
+  const folders = [await mkdtemp(join(tmpdir(), 'manyhands-one-')), await mkdtemp(join(tmpdir(), 'manyhands-two-'))];
+  const relays: Relay[] = [];
+  try {
+    // Each must know the other before either runs.
+    const known = [await identity(folders[0]!), await identity(folders[1]!)];
+    await copyFile(join(folders[0]!, 'swarm.seed'), join(folders[1]!, 'swarm.seed'));
+    for (const [at, data] of folders.entries()) {
+      const other = known[1 - at]!;
+      const args = ['--p2p-port', String(known[at]!.port), '--relay', `/ip4/127.0.0.1/tcp/${other.port}/p2p/${other.peer}`];
+      relays.push(await Relay.start([testModel()], { data, arguments: args }));
+    }
+    const [one, two] = relays as [Relay, Relay];
+    const network = async (relay: Relay) => ((await (await fetch(`${relay.url}/api/v1/swarm`)).json()) as { relays: unknown[] }).relays;
+    for (const relay of relays) await expect.poll(async () => (await network(relay)).length, { timeout: 30_000 }).toBe(1);
+
+    const model = (await one.models())[0]!;
+    const lender = await openTab({ baseURL: one.url });
+    await new LendPage(lender.page).lend(model.id, 0, model.layers);
+    const first = await openTab({ baseURL: two.url });
+    const chat = new ChatPage(first.page);
+    await chat.open(model.id, 'swarm', 16);
+    await chat.ask(PROMPT);
+    await chat.agree();
+    const reference = words(await greedyText(testModel(), PROMPT, 16));
+    expect(words(await chat.answer())).toBe(reference);
+    expect(await chat.hops()).toBe(1);
+
+    // The lender's own relay is gone for good: it goes to the other, where a stranger finds it.
+    await one.kill();
+    const second = await openTab({ baseURL: two.url });
+    const late = new ChatPage(second.page);
+    await late.open(model.id, 'swarm', 16);
+    await late.ask(PROMPT);
+    await late.agree();
+    expect(words(await late.answer())).toBe(reference);
+    expect(await late.hops()).toBe(1);
+    [lender, first, second].forEach(({ complaints }) => forgive(complaints));
+  } finally {
+    for (const relay of relays) await relay.stop();
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
+  }
+});
+
+/** The peer id that a relay on this data folder will have, and a port that is free for it. */
+async function identity(data: string): Promise<{ peer: string; port: number }> {
+  execFileSync(relayProgram(), ['--data', data, 'swarm', 'init']);
+  const peer = execFileSync(relayProgram(), ['--data', data, 'key', 'show']).toString().trim().split(/\s+/).at(-1)!;
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return { peer, port };
+}

@@ -5,6 +5,8 @@ import { Host } from '../fixtures/host.ts';
 import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { type OpenTab, expect, test as base } from '../fixtures/test.ts';
+import { thirds } from '../fixtures/thirds.ts';
+import { LendPage } from '../pages/lend.ts';
 
 const PROMPT = 'Once upon a time';
 const TOKENS = 24;
@@ -127,4 +129,24 @@ test('such a page lends only from a click and only after our own window was answ
   const asking = await nodePage(openTab, host, relay.url);
   const chunks = await ask(asking, { model: model.id, prompt: PROMPT, mode: 'swarm', stream: true, temperature: 0, seed: 1, max_tokens: 8 });
   expect(chunks.at(-1).x_manyhands.route.hops).toHaveLength(1);
+});
+
+test('a page that is not ours asks three tabs, and hears what one device would say', async ({ relay, host, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const ranges = thirds(model.layers);
+  for (const [first, end] of ranges) await new LendPage((await openTab()).page).lend(model.id, first, end);
+  const page = await nodePage(openTab, host, relay.url);
+  const chunks = await ask(page, { prompt: PROMPT, mode: 'swarm', stream: true, temperature: 0, seed: 1, max_tokens: TOKENS });
+  expect(chunks.flatMap(faults)).toEqual([]);
+  const text = chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('');
+  expect(words(text)).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
+
+  const { route } = chunks.at(-1).x_manyhands;
+  expect(route.hops.map(({ layers }: { layers: number[] }) => layers)).toEqual(ranges);
+  expect(new Set(route.hops.map(({ peer }: { peer: string }) => peer)).size).toBe(3);
+  // A short question is one step, and each trip another.
+  expect(route.hops.map(({ steps }: { steps: number }) => steps)).toEqual([route.trips, route.trips, route.trips]);
+  const afterUpgrade = await relay.settledCircuitBytes();
+  await ask(page, { prompt: 'and then', mode: 'swarm', stream: true, max_tokens: TOKENS });
+  expect(await relay.circuitBytes()).toBe(afterUpgrade);
 });

@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 import { mainModel } from '../fixtures/paths.ts';
 import { Relay } from '../fixtures/relay.ts';
 import { expect, type OpenTab, test as base } from '../fixtures/test.ts';
+import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
 
@@ -19,12 +20,6 @@ const test = base.extend<object, { relay: Relay }>({
     { scope: 'worker' },
   ],
 });
-
-/** `[0, 3]`, `[3, 6]`, `[6, 8]` of eight layers. */
-function thirds(layers: number): [number, number][] {
-  const third = Math.ceil(layers / 3);
-  return [[0, third], [third, 2 * third], [2 * third, layers]];
-}
 
 const ways: Record<string, (openTab: OpenTab) => Promise<Page[]>> = {
   'three tabs of one browser': async (openTab) => {
@@ -101,12 +96,18 @@ test('drafts from what was said change how fast an answer comes, not what it say
     await new LendPage((await openTab()).page).lend(model.id, first, end);
   }
   const answers: string[] = [];
+  const perTrip: number[] = [];
   for (const speculate of ['0', '1']) {
     const chat = new ChatPage((await openTab()).page);
     await chat.open(model.id, 'swarm', TOKENS, { speculate });
     await chat.ask('Count to ten, and then count to ten again.');
     await chat.agree();
     answers.push(await chat.answer());
+    const { tokens, trips } = await chat.cost();
+    perTrip.push(tokens / trips);
   }
+  console.log(`tokens per trip: ${perTrip.map((figure) => figure.toFixed(2)).join(' without guesses, ')} with`);
   expect(answers[1]).toBe(answers[0]);
+  expect(perTrip[0]!).toBeLessThanOrEqual(1);
+  expect(perTrip[1]!).toBeGreaterThanOrEqual(perTrip[0]!);
 });

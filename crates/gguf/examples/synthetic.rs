@@ -1,4 +1,4 @@
-//! Writes the model that benchmarks compute with: 79 million parameters that have learnt nothing.
+//! Writes the models that benchmarks compute with: 79 million parameters, or 1.2 billion, that have learnt nothing.
 //! Does not keep it anywhere: it is made when it is needed, the same bytes each time.
 #![allow(clippy::print_stderr)]
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(
-                "synthetic: {error}\nusage: synthetic TYPE FILE.gguf, where TYPE is Q4_0, Q8_0, Q4_K …"
+                "synthetic: {error}\nusage: synthetic TYPE FILE.gguf [large], where TYPE is Q4_0, Q8_0, Q4_K …"
             );
             ExitCode::FAILURE
         }
@@ -23,12 +23,29 @@ fn main() -> ExitCode {
 
 fn write() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [ty, path] = arguments.as_slice() else {
-        return Err(Error::other("two arguments are needed"));
+    let (ty, path, shape) = match arguments.as_slice() {
+        [ty, path] => (ty, path, small()),
+        [ty, path, size] if size == "large" => (ty, path, large()),
+        _ => {
+            return Err(Error::other(
+                "two arguments are needed, and no other third than `large`",
+            ));
+        }
     };
     let ty = TensorType::ALL.into_iter().find(|known| known.to_string() == *ty);
     let model = Model {
         ty: ty.ok_or_else(|| Error::other("this type is not known"))?,
+        ..shape
+    };
+    model
+        .writer()
+        .map_err(Error::other)?
+        .write(BufWriter::new(File::create(path)?))
+}
+
+/// What one tab holds easily.
+fn small() -> Model {
+    Model {
         n_layers: 12,
         d_model: 768,
         d_ffn: 2_048,
@@ -38,9 +55,21 @@ fn write() -> Result<()> {
         context: 1_024,
         seed: 79,
         ..Model::tiny()
-    };
-    model
-        .writer()
-        .map_err(Error::other)?
-        .write(BufWriter::new(File::create(path)?))
+    }
+}
+
+/// What is meant to be shared: embedding and head of 128 MiB and more each.
+fn large() -> Model {
+    Model {
+        n_layers: 15,
+        d_model: 2_048,
+        d_ffn: 5_632,
+        n_heads: 32,
+        n_kv_heads: 8,
+        vocab: 128_256,
+        context: 512,
+        tied_head: false,
+        seed: 1_247,
+        ..Model::tiny()
+    }
 }

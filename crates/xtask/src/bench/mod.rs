@@ -6,6 +6,7 @@ mod browser;
 mod document;
 mod engine;
 mod gpu;
+mod picture;
 mod relay;
 mod table;
 mod web;
@@ -71,7 +72,27 @@ const SECTIONS: &[Section] = &[
     Section {
         name: "hops",
         title: "Tokens per second against hops, in the browser",
-        measure: |context| browser::measure(context, "hops"),
+        measure: browser::hops,
+    },
+    Section {
+        name: "start",
+        title: "From opening the page to the first word",
+        measure: |context| browser::measure(context, "start"),
+    },
+    Section {
+        name: "network",
+        title: "What the way between devices costs a token",
+        measure: |context| browser::measure(context, "network"),
+    },
+    Section {
+        name: "kills",
+        title: "A tab dies in the middle of an answer",
+        measure: |context| browser::measure(context, "kills"),
+    },
+    Section {
+        name: "bigger",
+        title: "A model bigger than a tab",
+        measure: browser::bigger,
     },
 ];
 

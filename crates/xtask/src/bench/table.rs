@@ -49,6 +49,10 @@ impl Table {
         self.notes.push(sentence.into());
     }
 
+    pub(crate) fn rows(&self) -> &[Vec<Cell>] {
+        &self.rows
+    }
+
     pub(crate) fn json(&self) -> Value {
         let rows: Vec<Value> = self
             .rows

@@ -1,7 +1,9 @@
-//! The bytes of a first visit and of the compute worker, from a release build.
+//! The bytes of a first visit, of the compute worker and of the welcome model, from a release build.
 //! It does not enforce the budget; the web build does.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 
 use super::{Cell, Measured, Table};
 use crate::context::Context;
@@ -17,6 +19,12 @@ pub(super) fn measure(context: &Context) -> Result<Measured> {
     ] {
         table.row([what.into(), Cell::Number(kib(bytes), 1)]);
     }
+    let model = context.root.join("public/models/welcome.gguf");
+    let bytes = fs::metadata(&model).with_context(|| format!("cannot look at {}", model.display()))?;
+    table.row([
+        "welcome model, as it is".into(),
+        Cell::Number(kib(bytes.len()), 1),
+    ]);
     Ok(Measured::Here(table))
 }
 
