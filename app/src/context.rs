@@ -105,7 +105,8 @@ impl App {
         // At the start, and whenever another device or tab has changed something.
         let registers = Memo::new(move |_| node.snapshot.with(|snapshot| snapshot.registers));
         Effect::new(move || {
-            registers.track();
+            // Read, not only tracked: a memo that nobody reads looks at nothing.
+            registers.get();
             spawn_local(app.read_swarms());
         });
         app

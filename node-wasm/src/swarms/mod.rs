@@ -9,7 +9,6 @@ use std::rc::Rc;
 
 use identity::{CoSigned, NodeId, PublicKey};
 use js_sys::Uint8Array;
-use minicbor::bytes::ByteVec;
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Caveats, Genesis, Record, Refusal, Registry, Role, Said, Statement, Terms};
 use wasm_bindgen::JsValue;
@@ -133,11 +132,16 @@ impl Swarms {
         let Some(mut kept) = self.load(swarm).await? else {
             return Ok(());
         };
-        let bytes = |signed: &CoSigned<Record>| signed.to_bytes().into();
-        let words = |signed: &CoSigned<Statement>| signed.to_bytes().into();
-        let records: Vec<ByteVec> = records.iter().map(bytes).collect();
-        let statements: Vec<ByteVec> = statements.iter().map(words).collect();
-        kept::merge(&mut kept.registry, &records, &statements, now());
+        for record in records {
+            if let Err(refusal) = kept.registry.apply(record, now()) {
+                tracing::debug!(%refusal, "a record was left out");
+            }
+        }
+        for statement in statements {
+            if let Err(refusal) = kept.registry.hear(statement) {
+                tracing::debug!(%refusal, "a statement was left out");
+            }
+        }
         self.keep(&kept).await.map(|_| ())
     }
 
