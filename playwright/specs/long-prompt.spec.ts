@@ -30,6 +30,17 @@ async function lendThirds(openTab: OpenTab, model: { id: string; layers: number 
   for (const [first, end] of thirds(model.layers)) await new LendPage((await openTab()).page).lend(model.id, first, end);
 }
 
+/** A page whose node is `node`. */
+async function withNode(openTab: OpenTab): Promise<Page> {
+  const { page } = await openTab();
+  await page.goto('/');
+  await page.evaluate(async (address) => {
+    const { createNode } = await import(address);
+    Object.assign(globalThis, { node: await createNode({ storage: 'memory' }) });
+  }, '/sdk/manyhands.js');
+  return page;
+}
+
 interface Answer {
   ids: number[];
   questionTokens: number;
@@ -37,7 +48,7 @@ interface Answer {
   trips: number;
 }
 
-const ask = (page: Page, model: string, mode: string): Promise<Answer> =>
+const ask = (page: Page, model: string, mode: string, tokens = TOKENS): Promise<Answer> =>
   page.evaluate(
     async ({ model, mode, prompt, tokens }) => {
       const request = {
@@ -53,18 +64,13 @@ const ask = (page: Page, model: string, mode: string): Promise<Answer> =>
       }
       return { ids, questionTokens, steps: route.hops.map((hop: { steps: number }) => hop.steps), trips: route.trips };
     },
-    { model, mode, prompt: QUESTION, tokens: TOKENS },
+    { model, mode, prompt: QUESTION, tokens },
   );
 
 test('a question of 512 tokens goes through three tabs in pieces, and is answered as on this device', async ({ relay, openTab }) => {
   const model = (await relay.models()).find(({ name }) => name.startsWith('roomy'))!;
   await lendThirds(openTab, model);
-  const { page } = await openTab();
-  await page.goto('/');
-  await page.evaluate(async (address) => {
-    const { createNode } = await import(address);
-    Object.assign(globalThis, { node: await createNode({ storage: 'memory' }) });
-  }, '/sdk/manyhands.js');
+  const page = await withNode(openTab);
   const alone = await ask(page, model.id, 'local');
   const together = await ask(page, model.id, 'swarm');
   expect(together.questionTokens).toBeGreaterThanOrEqual(512);
@@ -74,6 +80,19 @@ test('a question of 512 tokens goes through three tabs in pieces, and is answere
   const pieces = Math.ceil(together.questionTokens / MAX_PIECE);
   expect(pieces).toBeGreaterThan(4);
   expect(together.steps).toEqual([1, 1, 1].map(() => pieces - 1 + together.trips));
+});
+
+test('an answer of a thousand tokens adds nothing to what went through the relay', async ({ relay, openTab }) => {
+  test.slow();
+  const model = (await relay.models()).find(({ name }) => name.startsWith('roomy'))!;
+  await lendThirds(openTab, model);
+  const page = await withNode(openTab);
+  await ask(page, model.id, 'swarm', 2);
+  const afterUpgrade = await relay.settledCircuitBytes();
+  expect(afterUpgrade).toBeGreaterThan(0);
+  const { ids } = await ask(page, model.id, 'swarm', 1_000);
+  expect(ids.length).toBe(1_000);
+  expect(await relay.circuitBytes()).toBe(afterUpgrade);
 });
 
 test('what the question says already comes back several tokens a trip, with and without guesses the same', async ({ relay, openTab }) => {

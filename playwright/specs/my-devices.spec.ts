@@ -1,0 +1,143 @@
+// Swarms of one's own over the mesh: what is granted in one browser is seen in another, "my devices" are the members'
+// devices and nobody else's, a role that is taken away ends the work, and a key alone brings its swarms back.
+import type { Locator } from '@playwright/test';
+import { type OpenTab, expect, test } from '../fixtures/test.ts';
+import { ChatPage } from '../pages/chat.ts';
+import { KeysPage } from '../pages/keys.ts';
+import { LendPage } from '../pages/lend.ts';
+
+const PASSPHRASE = 'seven horses and a lamp';
+const TOKENS = 16;
+
+const member = (swarm: Locator, role: string) => swarm.locator(`[data-testid=member][data-role=${role}]`);
+
+/** A browser of its own that has founded a swarm. */
+async function owner(openTab: OpenTab, name: string): Promise<{ keys: KeysPage; swarm: Locator }> {
+  const keys = new KeysPage((await openTab()).page);
+  await keys.open();
+  return { keys, swarm: await keys.createSwarm(name) };
+}
+
+/** Another browser, which takes up an invite of the swarm as a Worker. */
+async function worker(openTab: OpenTab, swarm: Locator): Promise<KeysPage> {
+  await swarm.getByTestId('invite-role').selectOption('worker');
+  await swarm.getByTestId('invite-make').click();
+  const invite = await swarm.getByTestId('invite-token').innerText();
+  const keys = new KeysPage((await openTab()).page);
+  await keys.page.goto(invite);
+  await expect(keys.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await keys.page.getByTestId('swarm-join').click();
+  await expect(keys.page.getByTestId('swarm')).toHaveAttribute('data-role', 'worker');
+  return keys;
+}
+
+test('a grant in one browser is seen in another within seconds, and in every tab of both', async ({ openTab }) => {
+  const { keys, swarm } = await owner(openTab, 'Orchard');
+  const guest = await worker(openTab, swarm);
+  // The invite was taken up elsewhere: its register comes back over the mesh, by nobody's hand.
+  await expect(member(swarm, 'worker')).toHaveCount(1, { timeout: 15_000 });
+
+  const stranger = new KeysPage((await openTab()).page);
+  await stranger.open();
+  await stranger.create();
+  const second = new KeysPage(await guest.page.context().newPage());
+  await second.open();
+  await second.page.getByTestId('swarm').locator('.disclosure').click();
+  await swarm.getByTestId('grant-key').fill(await stranger.page.getByTestId('identity-public').innerText());
+  await swarm.getByTestId('grant-role').selectOption('admin');
+  await swarm.getByTestId('grant').click();
+  for (const page of [guest.page, second.page]) {
+    await expect(page.locator('[data-testid=member][data-offered=admin]')).toHaveCount(1, { timeout: 15_000 });
+  }
+  // And it is kept there.
+  await guest.page.reload();
+  await guest.page.getByTestId('swarm').locator('.disclosure').click();
+  await expect(guest.page.locator('[data-testid=member][data-offered=admin]')).toHaveCount(1);
+  await keys.page.close();
+});
+
+test('my devices are those of my swarm, no stranger has them, and a revoked one is mine no more', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { keys, swarm } = await owner(openTab, 'Workshop');
+  const guest = await worker(openTab, swarm);
+  await expect(member(swarm, 'worker')).toHaveCount(1, { timeout: 15_000 });
+  const id = (await swarm.getAttribute('data-swarm'))!;
+  const register = await share(swarm);
+
+  // The guest lends to the swarm, not to everybody.
+  const lend = new LendPage(guest.page);
+  await lend.lendTo(id, model.id, 0, model.layers);
+  await expect(guest.page.getByTestId('lent-to')).toContainText('Workshop');
+
+  const chat = new ChatPage(await keys.page.context().newPage());
+  await chat.openMine(model.id, TOKENS);
+  await chat.ask('Once upon a time');
+  expect(await chat.answer()).not.toBe('');
+  expect(await chat.hops()).toBe(1);
+  const [hop] = await chat.stages();
+  expect(hop!.peer).toBe(await lend.peer());
+
+  // Everybody's swarm does not see the device.
+  const outside = new ChatPage((await openTab()).page);
+  await outside.page.goto('/swarm');
+  await expect(outside.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await expect(outside.page.locator('[data-testid=coverage][data-covered="0"]').first()).toBeVisible();
+  await expect(outside.page.getByTestId('peer-row')).toHaveCount(0);
+  // Whoever has the register, and no role in it, sees the device and may not use it.
+  const stranger = new KeysPage(outside.page);
+  await stranger.open();
+  await stranger.page.getByTestId('swarm-token').fill(register);
+  await stranger.page.getByTestId('swarm-join').click();
+  await stranger.page.getByTestId('swarm-use').click();
+  await stranger.page.goto('/swarm');
+  await expect(stranger.page.getByTestId('peer-row')).toHaveCount(1, { timeout: 20_000 });
+  await outside.page.goto(`/?model=${model.id}&mode=swarm&backend=cpu&max_tokens=${TOKENS}`);
+  await outside.ask('May I?');
+  await outside.agree();
+  await expect(outside.lastAnswer).toHaveAttribute('data-state', 'error', { timeout: 20_000 });
+  await expect(outside.lastAnswer).toHaveAttribute('data-reason', 'not_allowed');
+  await expect(outside.lastAnswer.locator('.fault-detail')).toContainText('do not work for strangers');
+
+  // The role is taken away: the device stops and says why, and is nobody's way to an answer any more.
+  await member(swarm, 'worker').getByTestId('member-revoke').click();
+  await expect(guest.page.getByTestId('lend-toggle')).toHaveAttribute('aria-pressed', 'false', { timeout: 15_000 });
+  await expect(guest.page.locator('[data-testid=error][data-reason=no_role]')).toBeVisible();
+  await chat.ask('And now?');
+  await expect(chat.lastAnswer).toHaveAttribute('data-state', /waiting|error/);
+  await expect(chat.lastAnswer).toHaveAttribute('data-reason', /no_route|not_allowed/);
+  // Nor does it get in again by trying.
+  await guest.page.getByTestId('lend-toggle').click();
+  await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-state', 'error');
+  await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-reason', 'not_allowed');
+});
+
+test('a browser with nothing but the sealed key finds the swarms of the key again', async ({ openTab }) => {
+  const { keys, swarm } = await owner(openTab, 'Harbour');
+  const file = await keys.export(PASSPHRASE);
+  const id = (await swarm.getAttribute('data-swarm'))!;
+  await swarm.getByTestId('invite-make').click();
+  await expect(swarm.getByTestId('invite-token')).toBeVisible();
+  await expect(swarm.getByTestId('register-published')).toHaveAttribute('data-sequence', '1', { timeout: 20_000 });
+  // Nobody is there to ask: only the relay is.
+  await keys.page.context().close();
+
+  const again = new KeysPage((await openTab()).page);
+  await again.open();
+  await again.import(file, PASSPHRASE);
+  await expect(again.identity).toHaveAttribute('data-state', 'ready');
+  const found = again.page.locator(`[data-testid=swarm][data-swarm="${id}"]`);
+  await expect(found).toHaveAttribute('data-role', 'owner', { timeout: 25_000 });
+  await found.locator('.disclosure').click();
+  await expect(found.locator('[data-testid=member][data-offered=worker]')).toHaveCount(1);
+  // It is kept, and ruled from here on.
+  await again.page.reload();
+  await found.locator('.disclosure').click();
+  await found.getByTestId('swarm-halt').click();
+  await expect(found.getByTestId('swarm-lift')).toBeVisible();
+});
+
+async function share(swarm: Locator): Promise<string> {
+  await swarm.getByTestId('register-share').click();
+  await expect(swarm.getByTestId('invite-token')).toBeVisible();
+  return swarm.getByTestId('invite-token').innerText();
+}
