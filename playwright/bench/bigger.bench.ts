@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
 import { report } from '../fixtures/figures.ts';
 import { generateProgram } from '../fixtures/paths.ts';
-import { Relay } from '../fixtures/relay.ts';
-import { expect, test as base } from '../fixtures/test.ts';
+import type { Relay } from '../fixtures/relay.ts';
+import { expect, relayWith, test as base } from '../fixtures/test.ts';
 import { LendPage } from '../pages/lend.ts';
 
 const TOKENS = 32;
@@ -24,16 +24,7 @@ const model = (): string => {
   return path;
 };
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([model()], { patienceMs: 120_000 });
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [model()], { patienceMs: 120_000 }) });
 
 /** What the page and its worker hold, as the browser counts it. */
 const memory = (page: Page): Promise<number> =>

@@ -3,23 +3,14 @@
 import type { Page } from '@playwright/test';
 import { median, report } from '../fixtures/figures.ts';
 import { mainModel } from '../fixtures/paths.ts';
-import { Relay } from '../fixtures/relay.ts';
-import { test as base } from '../fixtures/test.ts';
+import type { Relay } from '../fixtures/relay.ts';
+import { relayWith, test as base } from '../fixtures/test.ts';
 import { LendPage } from '../pages/lend.ts';
 
 const TOKENS = 96;
 const ROUNDS = 5;
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([mainModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [mainModel()]) });
 
 interface Run {
   firstMs: number;

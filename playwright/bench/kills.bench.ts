@@ -2,9 +2,7 @@
 // A stand-in for every third lends beside it; nobody says goodbye, and nobody does anything.
 import type { Page } from '@playwright/test';
 import { median, percentile, report } from '../fixtures/figures.ts';
-import { testModel } from '../fixtures/paths.ts';
-import { Relay } from '../fixtures/relay.ts';
-import { expect, test as base } from '../fixtures/test.ts';
+import { expect, test } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
 import { LendPage } from '../pages/lend.ts';
 
@@ -16,17 +14,6 @@ const STEP_MS = 20;
 const BEFORE = 12;
 /** Each kill comes a little later than the last, somewhere within a step. */
 const LATER_MS = 37;
-
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([testModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
 
 interface Answer {
   ids: number[];

@@ -3,9 +3,9 @@
 import type { Page } from '@playwright/test';
 import { type Cell, report } from '../fixtures/figures.ts';
 import { recitingModel, testModel } from '../fixtures/paths.ts';
-import { type Model, Relay } from '../fixtures/relay.ts';
+import type { Model, Relay } from '../fixtures/relay.ts';
 import { passage } from '../fixtures/seeded-model.ts';
-import { expect, type OpenTab, test as base } from '../fixtures/test.ts';
+import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { ChatPage, type Cost } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
 
@@ -16,16 +16,7 @@ const FREE_TOKENS = 64;
 /** One word in so many of the passage is said otherwise in the question. */
 const CHANGED = 20;
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([testModel(), recitingModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [testModel(), recitingModel()]) });
 
 interface Setting {
   devices: number;

@@ -3,23 +3,14 @@
 import type { Page } from '@playwright/test';
 import { median, report } from '../fixtures/figures.ts';
 import { mainModel } from '../fixtures/paths.ts';
-import { Relay } from '../fixtures/relay.ts';
-import { test as base } from '../fixtures/test.ts';
+import type { Relay } from '../fixtures/relay.ts';
+import { relayWith, test as base } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
 
 const ROUNDS = 5;
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([mainModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [mainModel()]) });
 
 /** Milliseconds from the navigation to the first text of an answer, by the page's own clock. */
 async function firstWord(page: Page, model: string, mode: 'local' | 'swarm', question: string): Promise<number> {

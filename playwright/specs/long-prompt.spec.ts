@@ -2,9 +2,9 @@
 import type { Page } from '@playwright/test';
 import { recitingModel, roomyModel } from '../fixtures/paths.ts';
 import { words } from '../fixtures/reference.ts';
-import { Relay } from '../fixtures/relay.ts';
+import type { Relay } from '../fixtures/relay.ts';
 import { passage } from '../fixtures/seeded-model.ts';
-import { expect, type OpenTab, test as base } from '../fixtures/test.ts';
+import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
@@ -15,16 +15,7 @@ const QUESTION = Array.from({ length: 512 }, (_, at) => String.fromCharCode(97 +
 const MAX_PIECE = 128;
 const TOKENS = 24;
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([roomyModel(), recitingModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [roomyModel(), recitingModel()]) });
 
 async function lendThirds(openTab: OpenTab, model: { id: string; layers: number }): Promise<void> {
   for (const [first, end] of thirds(model.layers)) await new LendPage((await openTab()).page).lend(model.id, first, end);

@@ -1,8 +1,8 @@
 // The main job: three tabs lend a third of a model each, and are one machine for whoever asks.
 import type { Page } from '@playwright/test';
 import { mainModel } from '../fixtures/paths.ts';
-import { Relay } from '../fixtures/relay.ts';
-import { expect, type OpenTab, test as base } from '../fixtures/test.ts';
+import type { Relay } from '../fixtures/relay.ts';
+import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
@@ -10,16 +10,7 @@ import { LendPage } from '../pages/lend.ts';
 const PROMPT = 'What is Manyhands?';
 const TOKENS = 48;
 
-const test = base.extend<object, { relay: Relay }>({
-  relay: [
-    async ({}, use) => {
-      const relay = await Relay.start([mainModel()]);
-      await use(relay);
-      await relay.stop();
-    },
-    { scope: 'worker' },
-  ],
-});
+const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [mainModel()]) });
 
 const ways: Record<string, (openTab: OpenTab) => Promise<Page[]>> = {
   'three tabs of one browser': async (openTab) => {

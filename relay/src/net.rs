@@ -46,8 +46,8 @@ pub enum NetError {
 /// The relay's swarm and the door through which the web server hands it sockets. It listens on
 /// nothing yet.
 ///
-/// `webrtc` is the certificate of `/webrtc-direct` and `webtransport` that transport, where they are enabled. What circuits carry
-/// and what the DHT keeps and refuses is counted in `metrics`.
+/// `webrtc` is the certificate of `/webrtc-direct` and `webtransport` that transport, where they
+/// are enabled. What circuits carry and what the DHT keeps and refuses is counted in `metrics`.
 ///
 /// # Errors
 /// When the key cannot sign or the settings contradict each other.

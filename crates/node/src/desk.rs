@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use identity::Timestamp;
-use protocol::{Addresses, Message, PeerId, SessionId};
+use identity::{Draft, Signature, Timestamp};
+use protocol::{Addresses, Message, Offer, PeerId, SessionId, SwarmId};
 
 use crate::io::{Effect, EffectId, Event, Now, Output, RequestId, StreamId};
 use crate::receipts::Over;
@@ -157,6 +157,17 @@ impl Desk {
     pub(crate) fn next_offer(&mut self) -> u64 {
         self.offers = self.offers.wrapping_add(1);
         self.offers
+    }
+
+    /// An offer is signed, or cannot be: out with it to its swarm.
+    pub(crate) fn publish(&mut self, swarm: SwarmId, draft: Draft<Offer>, signature: Option<&Signature>) {
+        match signature.cloned().map(|signature| draft.assemble(signature)) {
+            Some(Ok(offer)) => {
+                let record = offer.to_bytes();
+                self.effect(Effect::Publish { swarm, record });
+            }
+            _ => tracing::warn!("an offer could not be signed"),
+        }
     }
 
     pub(crate) fn is_connected(&self, peer: &PeerId) -> bool {

@@ -224,13 +224,7 @@ impl Lending {
         let Some((_, swarm, draft)) = self.signing.take_if(|(signing, ..)| *signing == effect) else {
             return false;
         };
-        match signature.cloned().map(|signature| draft.assemble(signature)) {
-            Some(Ok(offer)) => {
-                let record = offer.to_bytes();
-                desk.effect(Effect::Publish { swarm, record });
-            }
-            _ => tracing::warn!("an offer could not be signed"),
-        }
+        desk.publish(swarm, draft, signature);
         true
     }
 

@@ -101,13 +101,7 @@ impl Presence {
         let Some((_, draft)) = self.signing.remove(&swarm) else {
             return false;
         };
-        match signature.cloned().map(|signature| draft.assemble(signature)) {
-            Some(Ok(offer)) => {
-                let record = offer.to_bytes();
-                desk.effect(Effect::Publish { swarm, record });
-            }
-            _ => tracing::warn!("a word of being here could not be signed"),
-        }
+        desk.publish(swarm, draft, signature);
         true
     }
 
