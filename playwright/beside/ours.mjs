@@ -19,6 +19,8 @@ export async function openOurs(browser, relay, prompt, answer) {
       worker.onerror = (event) => reject(new Error(event.message));
       worker.onmessage = ({ data: { id, update } }) => {
         if (update === 'Ready') resolve();
+        // No node runs here: nobody else has the model.
+        if (update.AskPeers !== undefined) void ask({ FromPeers: { question: update.AskPeers.question, bytes: null } });
         const waiter = waiting.get(Number(id));
         if (waiter === undefined || update.Loading !== undefined) return;
         waiting.delete(Number(id));

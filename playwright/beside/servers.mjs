@@ -38,7 +38,7 @@ export async function startRelay(model) {
 
 function readyUrl(line) {
   try {
-    return JSON.parse(line).url?.replace(/\/$/, '');
+    return JSON.parse(line).ready?.url.replace(/\/$/, '');
   } catch {
     return undefined;
   }
