@@ -16,7 +16,7 @@ const TOKENS = 96;
 /** Slow enough that the relay can be killed while tokens stream. */
 const STEP_MS = 30;
 /** How soon a tab is back after its relay is. */
-const BACK_MS = 40_000;
+const BACK_MS = 5_000;
 
 /** A browser says so when what it was connected to goes; nothing else may be wrong. */
 function forgive(complaints: string[]): void {

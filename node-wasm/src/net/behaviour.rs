@@ -15,6 +15,7 @@ use libp2p::{
 };
 
 use super::shape::{Impairment, Shaped};
+use super::watchful::Watchful;
 use crate::error::Error;
 
 /// Our Kademlia: private, so that records under our own rules do not mix with others'.
@@ -101,6 +102,7 @@ fn transport(
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let websocket = websocket_websys::Transport::default()
+        .map(|socket, _| Watchful::new(socket))
         .upgrade(Version::V1)
         .authenticate(noise)
         .multiplex(yamux::Config::default())

@@ -9,6 +9,7 @@ mod port;
 mod reach;
 mod shape;
 mod task;
+mod watchful;
 
 pub(crate) use behaviour::Setup;
 pub(crate) use link::BackOff;
