@@ -60,6 +60,7 @@ impl Door {
 
     /// New terms, for those who come from now on. What was had on the old ones still counts.
     pub(crate) fn set_policy(&mut self, policy: SwarmPolicy) {
+        self.queue.reserve(policy.reserved_share());
         self.policy = policy;
     }
 

@@ -181,6 +181,10 @@ pub enum Input {
     },
     /// The user lends layers.
     Lend(Box<Lend>),
+    /// Other terms for what is lent, from now on: whoever they shut out is let go, and nothing is loaded anew.
+    /// [`Snapshot::terms`](crate::Snapshot::terms) shows those that hold; terms beyond their limits change nothing,
+    /// nor do any where nothing is lent.
+    Terms(Box<SwarmPolicy>),
     /// The user stops lending: at once.
     StopLending,
     /// The state of the device changed.

@@ -107,6 +107,23 @@ impl Lending {
         self.load(worker, desk);
     }
 
+    /// Other terms for what is lent. Answers whether they hold now.
+    pub(crate) fn set_terms(&mut self, policy: SwarmPolicy, worker: &mut Worker, now: Now) -> bool {
+        let Some(lend) = self.lend.as_mut().filter(|_| policy.is_within_limits()) else {
+            return false;
+        };
+        lend.policy = policy;
+        worker.set_terms(lend.positions, lend.policy.clone());
+        // Others should not ask in vain, nor stay away.
+        self.refresh(now);
+        true
+    }
+
+    /// On which terms is lent.
+    pub(crate) fn terms(&self) -> Option<&SwarmPolicy> {
+        self.lend.as_ref().map(|lend| &lend.policy)
+    }
+
     /// The user stops: at once, and says so.
     pub(crate) fn stop(&mut self, worker: &mut Worker, myself: &Myself, desk: &mut Desk) {
         worker.stop_lending(desk);

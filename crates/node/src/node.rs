@@ -133,6 +133,7 @@ impl Node {
             online: self.desk.online_since.is_some(),
             peers: self.peers.rows(connected, self.desk.now),
             lending: self.lending.state(&self.worker),
+            terms: self.lending.terms().cloned(),
             serving: self.worker.serving(&self.desk.me),
             served_positions: self.worker.served_positions,
             requests: self.requests.values().map(row).collect(),
@@ -199,6 +200,11 @@ impl Node {
                 self.lending
                     .start(*lend, &mut self.worker, &self.myself, &mut self.desk);
                 self.look_at_standing();
+            }
+            Input::Terms(policy) => {
+                if self.lending.set_terms(*policy, &mut self.worker, now) {
+                    self.look_at_standing();
+                }
             }
             Input::StopLending => self.lending.stop(&mut self.worker, &self.myself, &mut self.desk),
             Input::Conditions { background, power } => {

@@ -4,6 +4,7 @@
 use identity::NodeId;
 use protocol::{Backend, LayerRange, ModelId, PeerId, SwarmId};
 use registry::Role;
+use registry::policy::SwarmPolicy;
 
 use crate::io::{Code, RequestId};
 
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub peers: Vec<PeerRow>,
     /// What this node lends.
     pub lending: LendState,
+    /// The terms on which it does, if it does.
+    pub terms: Option<SwarmPolicy>,
     /// Sessions computed for others just now.
     pub serving: u32,
     /// Positions computed for others since the start.

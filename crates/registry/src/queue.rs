@@ -52,7 +52,6 @@ impl<T> FairQueue<T> {
     /// An empty queue; `reserved_percent` goes to those without standing
     /// (see [`SwarmPolicy::reserved_share`](crate::policy::SwarmPolicy::reserved_share)).
     pub fn new(reserved_percent: u8) -> Self {
-        let reserved = u64::from(reserved_percent.clamp(1, 99));
         let class = || Class {
             waiting: BTreeMap::new(),
             askers: BTreeMap::new(),
@@ -61,10 +60,15 @@ impl<T> FairQueue<T> {
         };
         Self {
             classes: [class(), class()],
-            shares: [reserved, 100 - reserved],
+            shares: shares(reserved_percent),
             clock: 0,
             arrivals: 0,
         }
+    }
+
+    /// Another share for those without standing, whoever waits already.
+    pub fn reserve(&mut self, reserved_percent: u8) {
+        self.shares = shares(reserved_percent);
     }
 
     /// Lets somebody wait; gives the item back where there is no room. Weight 0 is without standing.
@@ -149,6 +153,11 @@ impl<T> FairQueue<T> {
     }
 }
 
+fn shares(reserved_percent: u8) -> [u64; 2] {
+    let reserved = u64::from(reserved_percent.clamp(1, 99));
+    [reserved, 100 - reserved]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +225,18 @@ mod tests {
     fn an_idle_share_goes_to_whoever_is_there() {
         check_shares(20, &[(1, 0, 100)], &[(1, 1.0)]);
         check_shares(20, &[(1, 7, 100)], &[(1, 1.0)]);
+    }
+
+    #[test]
+    fn another_share_holds_for_whoever_waits_already() {
+        let mut queue = FairQueue::new(5);
+        for _ in 0..10 {
+            assert!(queue.push(who(1), 1, 100, 1).is_ok());
+            assert!(queue.push(who(2), 0, 100, 2).is_ok());
+        }
+        queue.reserve(50);
+        let first: Vec<_> = (0..8).filter_map(|_| queue.pop()).map(|q| q.item).collect();
+        assert_eq!(first.iter().filter(|n| **n == 2).count(), 4, "{first:?}");
     }
 
     #[test]
