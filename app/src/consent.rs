@@ -10,15 +10,32 @@ pub const TERMS: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Lend,
+    /// Strangers' devices.
     Swarm,
+    /// Devices of the members of a swarm of one's own.
+    Members,
 }
 
 impl Purpose {
     pub fn word(self) -> &'static str {
         match self {
             Self::Lend => "lend",
-            Self::Swarm => "swarm",
+            Self::Swarm | Self::Members => "swarm",
         }
+    }
+
+    /// Whose devices are used.
+    pub fn among(self) -> Option<&'static str> {
+        match self {
+            Self::Lend => None,
+            Self::Swarm => Some("strangers"),
+            Self::Members => Some("members"),
+        }
+    }
+
+    /// Who agreed to `self` has agreed to `other` with it: whoever lets strangers read lets members read.
+    fn covers(self, other: Self) -> bool {
+        self == other || (self, other) == (Self::Swarm, Self::Members)
     }
 
     /// In a signed record.
@@ -26,11 +43,12 @@ impl Purpose {
         match self {
             Self::Lend => 0,
             Self::Swarm => 1,
+            Self::Members => 2,
         }
     }
 
     pub fn from_number(number: u16) -> Option<Self> {
-        [Self::Lend, Self::Swarm]
+        [Self::Lend, Self::Swarm, Self::Members]
             .into_iter()
             .find(|purpose| purpose.number() == number)
     }
@@ -96,7 +114,7 @@ impl Receipts {
     pub fn agreed(&self, purpose: Purpose, now_ms: f64) -> bool {
         self.0
             .iter()
-            .any(|receipt| receipt.purpose == purpose && receipt.standing(now_ms) == Standing::Counts)
+            .any(|receipt| receipt.purpose.covers(purpose) && receipt.standing(now_ms) == Standing::Counts)
     }
 
     pub fn agree(&mut self, purpose: Purpose, now_ms: f64) {
@@ -151,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn who_lets_strangers_read_lets_members_read_and_not_the_other_way() {
+        let agreed = |to, asked| {
+            let mut receipts = Receipts::default();
+            receipts.agree(to, NOW);
+            receipts.agreed(asked, NOW)
+        };
+        assert!(agreed(Purpose::Swarm, Purpose::Members));
+        assert!(agreed(Purpose::Members, Purpose::Members));
+        assert!(!agreed(Purpose::Members, Purpose::Swarm));
+        assert!(!agreed(Purpose::Lend, Purpose::Members));
+    }
+
+    #[test]
     fn what_was_kept_replaces_what_was_remembered_and_the_rest_stays() {
         let mut receipts = Receipts::default();
         receipts.agree(Purpose::Lend, NOW);
@@ -183,7 +214,7 @@ mod tests {
 
     #[test]
     fn purposes_keep_their_numbers() {
-        for (purpose, number) in [(Purpose::Lend, 0), (Purpose::Swarm, 1)] {
+        for (purpose, number) in [(Purpose::Lend, 0), (Purpose::Swarm, 1), (Purpose::Members, 2)] {
             assert_eq!(
                 (purpose.number(), Purpose::from_number(number)),
                 (number, Some(purpose))

@@ -203,6 +203,16 @@ impl App {
             .with(|swarms| swarms.iter().find(|swarm| swarm.id == id).cloned())
     }
 
+    /// What is asked before a conversation goes to everybody who lends in the swarm in use: in one's own those are its
+    /// members.
+    pub fn others(self) -> Purpose {
+        if self.swarm.with_untracked(Option::is_some) {
+            Purpose::Members
+        } else {
+            Purpose::Swarm
+        }
+    }
+
     pub fn set_mode(self, mode: Mode) {
         self.mode.set(mode);
         self.settings

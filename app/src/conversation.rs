@@ -52,6 +52,9 @@ impl State {
     }
 }
 
+/// What stands as an answer's `mode` where it was left to the members of a swarm of one's own.
+pub const MEMBERS: &str = "members";
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
@@ -70,6 +73,9 @@ pub struct Message {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// Why exactly it went wrong, as a word that has a sentence of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<Route>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +98,7 @@ impl Message {
             model: None,
             reason: None,
             detail: None,
+            why: None,
             route: None,
             mode: None,
             tokens: 0,

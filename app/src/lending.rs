@@ -71,7 +71,7 @@ impl Lending {
             if refused.get() && lending.wanted.get_untracked() {
                 lending.stop();
                 let fault = Fault {
-                    reason: Some("no_role"),
+                    reason: Some("no_role".to_owned()),
                     ..Fault::new("not_allowed", "")
                 };
                 app.lend_fault.set(Some(fault));

@@ -391,7 +391,7 @@ fn from_event(event: node_wasm::ChatEvent) -> ChatEvent {
 
 fn from_error(error: node_wasm::Error) -> Fault {
     Fault {
-        reason: error.reason,
+        reason: error.reason.map(str::to_owned),
         ..Fault::new(error.code, error.message)
     }
 }
@@ -476,6 +476,7 @@ fn from_kept(kept: node_wasm::Kept) -> Kept {
         used_bytes: kept.used_bytes,
         quota_bytes: kept.quota_bytes,
         persistent: kept.persistent,
+        known: true,
     }
 }
 

@@ -48,9 +48,9 @@ impl Mode {
         Self::ALL.into_iter().find(|mode| mode.word() == word)
     }
 
-    /// Whether an answer in this mode would in truth go to people we do not know. An automatic choice stays here
-    /// where the model fits, and where nobody lends it there is nobody to ask about.
-    pub fn reaches_strangers(self, fits_here: bool, lent: bool) -> bool {
+    /// Whether an answer in this mode would in truth go to everybody who lends in the swarm in use. An automatic choice
+    /// stays here where the model fits, and where nobody lends it there is nobody to ask about.
+    pub fn reaches_others(self, fits_here: bool, lent: bool) -> bool {
         match self {
             Self::Swarm => true,
             Self::Auto => !fits_here && lent,
@@ -107,6 +107,8 @@ pub struct Kept {
     pub quota_bytes: u64,
     /// False where nothing outlives the page.
     pub persistent: bool,
+    /// Whether anybody has looked yet: before, nothing of this says anything.
+    pub known: bool,
 }
 
 /// A model of which something is kept.
@@ -303,7 +305,7 @@ pub struct Fault {
     pub code: String,
     pub message: String,
     /// Why exactly, as a word that has a sentence of its own.
-    pub reason: Option<&'static str>,
+    pub reason: Option<String>,
 }
 
 impl Fault {
@@ -460,10 +462,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_would_go_to_strangers_is_asked_about() {
+    fn only_what_would_go_to_others_is_asked_about() {
         let check = |mode: Mode, fits_here, lent, expect| {
             assert_eq!(
-                mode.reaches_strangers(fits_here, lent),
+                mode.reaches_others(fits_here, lent),
                 expect,
                 "{mode:?} {fits_here} {lent}"
             );

@@ -11,6 +11,7 @@ use jobs::{Answer, Ask};
 use node::RouteSheet;
 use node::io::{Event, Now};
 
+use crate::barred;
 use crate::chat::{ChatEvent, FinishReason, HopInfo, RouteInfo};
 use crate::error::Error;
 use crate::view::View;
@@ -144,7 +145,11 @@ impl Desk {
                             ms,
                         }
                     } else {
-                        ChatEvent::Failed(Error::from_code(code.as_str(), message))
+                        let reason = barred::word(&message);
+                        ChatEvent::Failed(Error {
+                            reason,
+                            ..Error::from_code(code.as_str(), message)
+                        })
                     };
                     return self.tell(end).await;
                 }

@@ -167,6 +167,7 @@ fn assemble(
         pace_ms: config.pace_ms,
         session: signer,
         card: roll.card(),
+        whole_ms: Rc::default(),
     };
     roll.begin(net.line());
     Ok(Driver::new(node, net, effects, view, roll, (happenings, queue)))

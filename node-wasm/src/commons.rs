@@ -3,8 +3,6 @@
 
 use std::rc::Rc;
 
-use registry::policy::SwarmPolicy;
-
 use crate::config::Storage;
 use crate::consents::{ConsentInfo, Consents};
 use crate::error::Error;
@@ -38,11 +36,6 @@ impl Commons {
     /// What the node is to know of: the identity and the swarms.
     pub(crate) fn roll(&self) -> (Rc<IdentityCard>, Rc<Swarms>) {
         (Rc::clone(&self.card), Rc::clone(&self.swarms))
-    }
-
-    /// The terms on which a swarm's work is done on this device.
-    pub(crate) async fn policy(&self, swarm: &str) -> Result<SwarmPolicy, Error> {
-        self.swarms.policy(swarm).await
     }
 }
 
@@ -129,9 +122,11 @@ impl Handle {
         Ok(card)
     }
 
-    /// Changes the terms of work in a swarm on this device.
+    /// Changes the terms of work in a swarm on this device, for what is lent to it already too.
     pub async fn set_policy(&self, swarm: &str, policy: &PolicyInfo) -> Result<SwarmCard, Error> {
-        self.commons().swarms.set_policy(swarm, policy).await
+        let card = self.commons().swarms.set_policy(swarm, policy).await?;
+        self.roll().terms_changed(swarm).await;
+        Ok(card)
     }
 
     /// A secret that gives a role to whoever takes it up first.

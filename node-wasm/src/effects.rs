@@ -1,7 +1,7 @@
 //! The node's deeds: computing in the worker, signing with the session's key.
 //! Every answer goes back as an input with the deed's id.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::SinkExt as _;
@@ -31,6 +31,25 @@ pub(crate) struct Effects {
     pub(crate) session: LocalKey,
     /// Whose tab this is.
     pub(crate) card: Rc<IdentityCard>,
+    pub(crate) whole_ms: Rc<WholeMs>,
+}
+
+/// Milliseconds in whole numbers, as they go over the wire: what is left over from one step counts in the next, so that
+/// many short ones add up to what they took.
+#[derive(Default)]
+pub(crate) struct WholeMs(Cell<f64>);
+
+impl WholeMs {
+    fn of(&self, ms: f32) -> u32 {
+        let sum = self.0.get()
+            + if ms.is_finite() {
+                f64::from(ms).max(0.0)
+            } else {
+                0.0
+            };
+        self.0.set(sum.fract());
+        sum as u32
+    }
 }
 
 impl Effects {
@@ -82,7 +101,7 @@ impl Effects {
             Compute::Load { stage, .. } => Some((stage.layers.first(), stage.layers.end())),
             _ => None,
         };
-        let view = Rc::clone(&self.view);
+        let (view, whole_ms) = (Rc::clone(&self.view), Rc::clone(&self.whole_ms));
         // The question is posted before the first await, so that deeds keep their order.
         let answered = self.desk.ask(question(compute, self.knobs.backend()), progress);
         wasm_bindgen_futures::spawn_local(async move {
@@ -101,7 +120,9 @@ impl Effects {
             if let (Some(layers), Ok(Answer::Stage { backend, adapter, .. })) = (layers, &result) {
                 view.borrow_mut().loaded(layers, backend.clone(), adapter.clone());
             }
-            let result = result.map_err(|e| compute_error(&e)).and_then(computed);
+            let result = result
+                .map_err(|e| compute_error(&e))
+                .and_then(|answer| computed(answer, &whole_ms));
             let _ = happenings
                 .send(Happening::Input(Input::Computed { effect, result }))
                 .await;
@@ -204,7 +225,7 @@ fn to_jobs_sampling(sampling: &Sampling) -> jobs::Sampling {
     }
 }
 
-fn computed(answer: Answer) -> Result<Computed, ComputeError> {
+fn computed(answer: Answer, whole_ms: &WholeMs) -> Result<Computed, ComputeError> {
     match answer {
         Answer::Stage {
             us_per_token,
@@ -225,7 +246,7 @@ fn computed(answer: Answer) -> Result<Computed, ComputeError> {
             };
             Ok(Computed::Stepped {
                 output,
-                compute_ms: compute_ms.max(0.0).round() as u32,
+                compute_ms: whole_ms.of(compute_ms),
             })
         }
         Answer::Nothing => Ok(Computed::Opened),

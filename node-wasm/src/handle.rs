@@ -201,8 +201,11 @@ impl Handle {
         let backend = self.device().await?;
         let swarm = self.shared.swarm.get();
         let policy = match swarm {
-            Some(swarm) => self.own_terms(&swarm, positions).await?,
-            None => terms_of_work(positions),
+            Some(swarm) => self.shared.roll.lends(swarm, positions).await?,
+            None => {
+                self.shared.roll.lends_no_more();
+                terms_of_work(positions)
+            }
         };
         let lend = Lend {
             swarm,
@@ -216,15 +219,6 @@ impl Handle {
         };
         self.tell(Command::Lend(Box::new(lend))).await?;
         self.until_lent().await
-    }
-
-    /// The terms that were set for a swarm of one's own, within what this device bears.
-    async fn own_terms(&self, swarm: &SwarmId, positions: u32) -> Result<SwarmPolicy, Error> {
-        let policy = self.commons().policy(&roll::kept_id(swarm)).await?;
-        Ok(SwarmPolicy {
-            max_positions: policy.max_positions.min(positions),
-            ..policy
-        })
     }
 
     /// What will compute here: asked of the worker, which opens the GPU for it.
@@ -244,6 +238,7 @@ impl Handle {
     /// Stops lending: at once.
     pub async fn stop_lending(&self) {
         self.shared.default_lend.borrow_mut().take();
+        self.shared.roll.lends_no_more();
         // An error means that the node is gone, and with it what was lent.
         let _ = self.tell(Command::StopLending).await;
     }

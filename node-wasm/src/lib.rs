@@ -4,6 +4,7 @@
 #![cfg(target_arch = "wasm32")]
 
 mod answer;
+mod barred;
 mod blobs;
 mod bring_up;
 mod catalogue;

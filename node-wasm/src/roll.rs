@@ -11,6 +11,7 @@ use gloo::timers::future::TimeoutFuture;
 use identity::CoSigned;
 use node::io::{Identity, Input};
 use protocol::SwarmId;
+use registry::policy::SwarmPolicy;
 use registry::{Record, Registry, Statement};
 
 use crate::channel::Channel;
@@ -52,8 +53,16 @@ pub(crate) struct Roll {
     /// Registers that the DHT has an older copy of.
     stale: RefCell<BTreeSet<String>>,
     publishing: Cell<bool>,
+    /// What this tab lends to a swarm of its own, and on which terms as far as the node was told.
+    lent: RefCell<Option<Lent>>,
     /// The other tabs of this browser, where they share its storage.
     others: Option<Channel>,
+}
+
+struct Lent {
+    swarm: SwarmId,
+    positions: u32,
+    terms: SwarmPolicy,
 }
 
 #[derive(Default)]
@@ -78,6 +87,7 @@ impl Roll {
             news: RefCell::default(),
             stale: RefCell::default(),
             publishing: Cell::new(false),
+            lent: RefCell::default(),
             others: (storage == Storage::Persistent)
                 .then(|| Channel::open("manyhands-roll"))
                 .flatten(),
@@ -134,6 +144,28 @@ impl Roll {
         self.tell_others(swarm);
     }
 
+    /// Something is to be lent to a swarm of one's own, with room for so many positions. Answers on which terms.
+    pub(crate) async fn lends(&self, swarm: SwarmId, positions: u32) -> Result<SwarmPolicy, Error> {
+        let terms = self.terms(&swarm, positions).await?;
+        *self.lent.borrow_mut() = Some(Lent {
+            swarm,
+            positions,
+            terms: terms.clone(),
+        });
+        Ok(terms)
+    }
+
+    /// Nothing is lent to a swarm of one's own any more.
+    pub(crate) fn lends_no_more(&self) {
+        self.lent.borrow_mut().take();
+    }
+
+    /// The terms of work in a swarm were changed on this page: they hold for what is lent, here and in other tabs.
+    pub(crate) async fn terms_changed(&self, swarm: &str) {
+        self.tell_terms(swarm).await;
+        self.tell_others(swarm);
+    }
+
     /// The node heard of a record that is new.
     pub(crate) fn record(self: &Rc<Roll>, swarm: SwarmId, record: CoSigned<Record>) {
         self.gather(swarm, |news| news.records.push(record));
@@ -179,6 +211,7 @@ impl Roll {
             }
         } else if said.len() == 64 {
             self.hand(said).await;
+            self.tell_terms(said).await;
         }
         self.show();
     }
@@ -193,6 +226,42 @@ impl Roll {
             }
             Err(error) => tracing::warn!(%swarm, %error, "a register cannot be read"),
         }
+    }
+
+    /// Tells the node on which terms it lends to a swarm, if it does and others hold now.
+    async fn tell_terms(&self, swarm: &str) {
+        let lent = self
+            .lent
+            .borrow()
+            .as_ref()
+            .map(|lent| (lent.swarm, lent.positions));
+        let Some((lent_to, positions)) = lent.filter(|(lent_to, _)| kept_id(lent_to) == swarm) else {
+            return;
+        };
+        match self.terms(&lent_to, positions).await {
+            Ok(terms) => {
+                let changed = self.lent.borrow_mut().as_mut().is_some_and(|lent| {
+                    let changed = lent.swarm == lent_to && lent.terms != terms;
+                    if changed {
+                        lent.terms.clone_from(&terms);
+                    }
+                    changed
+                });
+                if changed {
+                    self.tell(Input::Terms(Box::new(terms))).await;
+                }
+            }
+            Err(error) => tracing::warn!(%swarm, %error, "the terms of work cannot be read"),
+        }
+    }
+
+    /// The terms that were set for a swarm of one's own, within what this device bears.
+    async fn terms(&self, swarm: &SwarmId, positions: u32) -> Result<SwarmPolicy, Error> {
+        let policy = self.swarms.policy(&kept_id(swarm)).await?;
+        Ok(SwarmPolicy {
+            max_positions: policy.max_positions.min(positions),
+            ..policy
+        })
     }
 
     fn gather(self: &Rc<Roll>, swarm: SwarmId, add: impl FnOnce(&mut News)) {

@@ -1,6 +1,6 @@
 // Swarms of one's own over the mesh: what is granted in one browser is seen in another, "my devices" are the members'
 // devices and nobody else's, a role that is taken away ends the work, and a key alone brings its swarms back.
-import type { Locator } from '@playwright/test';
+import type { Locator, Page } from '@playwright/test';
 import { type OpenTab, expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { KeysPage } from '../pages/keys.ts';
@@ -93,10 +93,13 @@ test('my devices are those of my swarm, no stranger has them, and a revoked one 
   await expect(stranger.page.getByTestId('peer-row')).toHaveCount(1, { timeout: 20_000 });
   await outside.page.goto(`/?model=${model.id}&mode=swarm&backend=cpu&max_tokens=${TOKENS}`);
   await outside.ask('May I?');
+  // Its members are asked about, not strangers.
+  await expect(outside.page.locator('[data-testid=consent-dialog][data-for=swarm] [data-among]')).toHaveAttribute('data-among', 'members');
   await outside.agree();
   await expect(outside.lastAnswer).toHaveAttribute('data-state', 'error', { timeout: 20_000 });
   await expect(outside.lastAnswer).toHaveAttribute('data-reason', 'not_allowed');
   await expect(outside.lastAnswer.locator('.fault-detail')).toContainText('do not work for strangers');
+  await expect(outside.lastAnswer.getByTestId('error')).toHaveAttribute('data-reason', 'barred_stranger');
 
   // The role is taken away: the device stops and says why, and is nobody's way to an answer any more.
   await member(swarm, 'worker').getByTestId('member-revoke').click();
@@ -109,6 +112,41 @@ test('my devices are those of my swarm, no stranger has them, and a revoked one 
   await guest.page.getByTestId('lend-toggle').click();
   await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-state', 'error');
   await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-reason', 'not_allowed');
+});
+
+test('other terms hold for what is lent already, from the page that lends and from another tab', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { keys, swarm } = await owner(openTab, 'Mill');
+  const guest = await worker(openTab, swarm);
+  await expect(member(swarm, 'worker')).toHaveCount(1, { timeout: 15_000 });
+  const lend = new LendPage(guest.page);
+  await lend.lendTo((await swarm.getAttribute('data-swarm'))!, model.id, 0, model.layers);
+  const peer = await lend.peer();
+
+  const chat = new ChatPage(await keys.page.context().newPage());
+  await chat.openMine(model.id, TOKENS);
+  await chat.ask('Once upon a time');
+  expect(await chat.answer()).not.toBe('');
+
+  // The lender takes nobody's text any more but their own: without a word to the running loan but this.
+  await guest.page.locator('.side a[href="/keys"]').click();
+  await setPrivacy(guest.page, 'mine');
+  await chat.ask('And now?');
+  await expect(chat.lastAnswer).toHaveAttribute('data-state', 'error', { timeout: 30_000 });
+  await expect(chat.lastAnswer).toHaveAttribute('data-reason', /not_allowed|no_route/);
+
+  // And back, in another tab of the same browser.
+  const second = new KeysPage(await guest.page.context().newPage());
+  await second.open();
+  await setPrivacy(second.page, 'members');
+  await expect(async () => {
+    await chat.ask('Once more');
+    await expect(chat.lastAnswer).toHaveAttribute('data-state', 'done', { timeout: 10_000 });
+  }).toPass({ timeout: 60_000 });
+  const [hop] = await chat.stages();
+  expect(hop!.peer, 'the loan was never ended').toBe(peer);
+  await guest.page.locator('.side a[href="/lend"]').click();
+  await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
 });
 
 test('a browser with nothing but the sealed key finds the swarms of the key again', async ({ openTab }) => {
@@ -135,6 +173,17 @@ test('a browser with nothing but the sealed key finds the swarms of the key agai
   await found.getByTestId('swarm-halt').click();
   await expect(found.getByTestId('swarm-lift')).toBeVisible();
 });
+
+/** Sets whose text this device sees in the one swarm that is there. */
+async function setPrivacy(page: Page, privacy: 'mine' | 'members'): Promise<void> {
+  const swarm = page.getByTestId('swarm');
+  const form = swarm.getByTestId('policy');
+  if (!(await form.isVisible())) await swarm.locator('.disclosure').click();
+  await form.locator('summary').click();
+  await swarm.getByTestId('policy-privacy').selectOption(privacy);
+  await swarm.getByTestId('policy-save').click();
+  await expect(form.locator('[role=status]')).not.toBeEmpty();
+}
 
 async function share(swarm: Locator): Promise<string> {
   await swarm.getByTestId('register-share').click();

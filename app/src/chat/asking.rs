@@ -10,7 +10,7 @@ use super::{Chats, Live};
 use crate::browser::page;
 use crate::consent::Purpose;
 use crate::context::App;
-use crate::conversation::{Message, Role, State};
+use crate::conversation::{MEMBERS, Message, Role, State};
 use crate::view::{Ask, ChatEvent, Fault, Mode};
 
 /// Who lends what is said every few seconds: so long is waited for somebody before an answer is given up that this
@@ -54,7 +54,7 @@ impl Chats {
         {
             message.state = State::Streaming;
             message.reason = None;
-            message.detail = None;
+            (message.detail, message.why) = (None, None);
             self.run(app, conversation, message, answer);
         }
     }
@@ -82,7 +82,7 @@ impl Chats {
             // The relay has not said what there is: whether that fits is seen when it has.
             None => (true, false),
         };
-        !mode.reaches_strangers(fits, lent) || app.consent(Purpose::Swarm).await
+        !mode.reaches_others(fits, lent) || app.consent(app.others()).await
     }
 
     fn answer(self, app: App, question: u32) {
@@ -97,7 +97,9 @@ impl Chats {
             if let Some(message) = conversation.message_mut(id) {
                 message.state = State::Streaming;
                 message.model = model.map(|model| model.name);
-                message.mode = Some(mode.word().to_owned());
+                let among_members =
+                    matches!(mode, Mode::Auto | Mode::Swarm) && app.others() == Purpose::Members;
+                message.mode = Some(if among_members { MEMBERS } else { mode.word() }.to_owned());
                 added = Some(message.clone());
             }
         });
@@ -153,7 +155,7 @@ impl Chats {
     /// Writes down what comes until the end.
     async fn follow(self, app: App, mut ask: Ask, mut stopped: oneshot::Receiver<()>) {
         ask.strangers_agreed = match ask.mode {
-            Mode::Auto => app.agreed(Purpose::Swarm).await,
+            Mode::Auto => app.agreed(app.others()).await,
             // Nothing was sent before it was.
             Mode::Swarm => true,
             Mode::Local | Mode::Mine => false,
@@ -173,6 +175,12 @@ impl Chats {
                     } else {
                         self.write(|message| apply(message, ChatEvent::Failed(fault)));
                     }
+                }
+                Some(ChatEvent::Failed(mut fault)) => {
+                    fault.reason = fault
+                        .reason
+                        .or_else(|| barred(app, &ask, &fault.code).map(str::to_owned));
+                    self.write(|message| apply(message, ChatEvent::Failed(fault)));
                 }
                 Some(event) => {
                     begun |= matches!(event, ChatEvent::Text(_));
@@ -221,7 +229,7 @@ impl Chats {
             }
             page::sleep(LOOK_EVERY_MS).await;
         }
-        app.consent(Purpose::Swarm).await
+        app.consent(app.others()).await
     }
 
     fn write(self, change: impl FnOnce(&mut Message)) {
@@ -269,6 +277,15 @@ fn may_go_elsewhere(ask: &Ask, fault: &Fault) -> bool {
     ask.mode == Mode::Auto && !ask.strangers_agreed && fault.is_of_this_device()
 }
 
+/// Why others do not work for this node where none of them has said so itself.
+fn barred(app: App, ask: &Ask, code: &str) -> Option<&'static str> {
+    (code == "not_allowed").then_some(match ask.mode {
+        Mode::Mine => "barred_mine",
+        _ if app.others() == Purpose::Members => "barred_stranger",
+        _ => return None,
+    })
+}
+
 fn apply(message: &mut Message, event: ChatEvent) {
     match event {
         ChatEvent::Text(text) => {
@@ -296,6 +313,7 @@ fn apply(message: &mut Message, event: ChatEvent) {
             message.state = State::Error;
             message.reason = Some(fault.code);
             message.detail = Some(fault.message);
+            message.why = fault.reason;
         }
     }
 }

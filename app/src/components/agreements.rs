@@ -42,6 +42,7 @@ fn Agreement(receipt: Receipt) -> impl IntoView {
     let name = match receipt.purpose {
         Purpose::Lend => t.receipt_lend,
         Purpose::Swarm => t.receipt_swarm,
+        Purpose::Members => t.receipt_members,
     };
     let tag = app.language.get_untracked().tag();
     let date = |ms| page::date(ms, tag);
@@ -61,7 +62,7 @@ fn Agreement(receipt: Receipt) -> impl IntoView {
         app.withdraw_consent(receipt.purpose);
         match receipt.purpose {
             Purpose::Lend => lending.stop(),
-            Purpose::Swarm => app.chats.stop(),
+            Purpose::Swarm | Purpose::Members => app.chats.stop(),
         }
     };
     let state = match standing {

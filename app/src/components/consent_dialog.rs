@@ -34,6 +34,12 @@ fn Question(purpose: Purpose) -> impl IntoView {
             t.consent_swarm_yes,
             Icon::Globe,
         ),
+        Purpose::Members => (
+            t.consent_members_title,
+            [t.consent_members_1, t.consent_members_2, t.consent_swarm_3],
+            t.consent_members_yes,
+            Icon::Devices,
+        ),
     };
     let answer = move |agreed| app.answer_consent(agreed);
     view! {
@@ -45,7 +51,7 @@ fn Question(purpose: Purpose) -> impl IntoView {
         >
             <div class="dialog-sign">{icon(symbol)}</div>
             <h2 id="consent-title">{title}</h2>
-            <ul class="consent-lines">
+            <ul class="consent-lines" data-among=purpose.among()>
                 {lines.into_iter().map(|line| view! { <li>{line}</li> }).collect_view()}
             </ul>
             <p class="quiet">{t.consent_until}</p>

@@ -13,6 +13,7 @@ pub fn FaultNotice(fault: Fault) -> impl IntoView {
     let t = words();
     let sentence = fault
         .reason
+        .as_deref()
         .and_then(|reason| because(t, reason))
         .unwrap_or_else(|| sentence(t, &fault.code));
     let detail = (!fault.message.is_empty()).then(|| {
@@ -34,7 +35,7 @@ pub fn FaultNotice(fault: Fault) -> impl IntoView {
     }
 }
 
-/// Why a swarm's registry, or an invite, said no.
+/// Why a swarm's registry, an invite or the terms of others said no.
 fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
     Some(match reason {
         "last_owner" => t.refused_last_owner,
@@ -56,6 +57,14 @@ fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
         "floor" => t.refused_floor,
         "passkey" => t.passkey_refused,
         "no_role" => t.refused_no_role,
+        "barred_halted" => t.barred_halted,
+        "barred_blocked" => t.barred_blocked,
+        "barred_members" => t.barred_members,
+        "barred_privacy" => t.barred_privacy,
+        "barred_kind" => t.barred_kind,
+        "barred_budget" => t.barred_budget,
+        "barred_stranger" => t.barred_stranger,
+        "barred_mine" => t.barred_mine,
         _ => return None,
     })
 }

@@ -71,7 +71,7 @@ pub fn MessageItem(id: u32) -> impl IntoView {
                 let fault = Fault {
                     code: message.reason.clone().unwrap_or_default(),
                     message: message.detail.clone().unwrap_or_default(),
-                    ..Fault::default()
+                    reason: message.why.clone(),
                 };
                 Some(
                     view! {

@@ -19,6 +19,11 @@ pub fn ModeSwitch() -> impl IntoView {
         (Mode::Swarm, "mode-swarm", t.mode_swarm, Icon::Globe),
     ]
     .map(|(mode, testid, label, symbol)| {
+        // In a swarm of one's own the others are its members.
+        let label = move || match mode {
+            Mode::Swarm if app.swarm.with(Option::is_some) => t.members,
+            _ => label,
+        };
         view! {
             <label class="mode-choice" data-testid=testid>
                 <input type="radio" name="mode" value=mode.word() prop:checked=move || app.mode.get() == mode
@@ -48,5 +53,6 @@ pub fn ModeHint() -> impl IntoView {
         (Mode::Auto, None) => t.mode_auto_hint.to_owned(),
         (Mode::Swarm, None) => t.mode_swarm_hint.to_owned(),
     };
-    view! { <p class="mode-hint" class:open=move || app.mode.get() == Mode::Swarm>{hint}</p> }
+    let open = move || app.mode.get() == Mode::Swarm && app.swarm.with(Option::is_none);
+    view! { <p class="mode-hint" class:open=open>{hint}</p> }
 }

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::{Icon, icon};
 use crate::context::words;
-use crate::conversation::Message;
+use crate::conversation::{MEMBERS, Message};
 use crate::format;
 use crate::i18n::fill;
 use crate::view::{Hop, Route};
@@ -22,13 +22,16 @@ pub fn RouteSheet(message: Message) -> impl IntoView {
         .filter(|hop| !hop.peer.is_empty())
         .map(|hop| hop.peer.as_str())
         .collect::<BTreeSet<_>>();
-    let mine = message.mode.as_deref() == Some("mine");
-    let strangers = !peers.is_empty() && !mine;
+    let mode = message.mode.as_deref();
+    let (mine, members) = (mode == Some("mine"), mode == Some(MEMBERS));
+    let strangers = !peers.is_empty() && !mine && !members;
     let count = peers.len().to_string();
     let (label, symbol) = if peers.is_empty() {
         (t.route_local.to_owned(), Icon::Device)
     } else if mine {
         (fill(t.route_mine, &[("n", &count)]), Icon::Devices)
+    } else if members {
+        (fill(t.route_members, &[("n", &count)]), Icon::Devices)
     } else {
         (fill(t.route_swarm, &[("n", &count)]), Icon::Globe)
     };
@@ -52,6 +55,7 @@ pub fn RouteSheet(message: Message) -> impl IntoView {
             data-replays=route.replays.to_string()
             data-stall-ms=route.longest_stall_ms.to_string()
             data-decode-ms=route.decode_ms.to_string()
+            on:toggle=show_whole
         >
             <summary>
                 {icon(symbol)}
@@ -74,6 +78,14 @@ pub fn RouteSheet(message: Message) -> impl IntoView {
                 <p class="quiet">{fill(t.route_bytes, &[("n", &format::bytes(route.bytes))])}</p>
             </div>
         </details>
+    }
+}
+
+/// What was just unfolded may lie below the edge of the screen.
+fn show_whole(event: web_sys::Event) {
+    let sheet: web_sys::HtmlElement = event_target(&event);
+    if sheet.has_attribute("open") {
+        sheet.scroll_into_view_with_bool(false);
     }
 }
 

@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::components::{Bring, CatalogueList, FaultNotice, ModelCard};
-use crate::consent::Purpose;
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::fill;
@@ -57,6 +56,9 @@ pub fn ModelsPage() -> impl IntoView {
     };
     let used = move || {
         app.shelf.kept.with(|kept| {
+            if !kept.known {
+                return None;
+            }
             let held: u64 = kept.models.iter().map(|kept| kept.held_bytes).sum();
             let words = if !kept.persistent {
                 t.shelf_none.to_owned()
@@ -66,7 +68,7 @@ pub fn ModelsPage() -> impl IntoView {
                 let quota = format::bytes(kept.quota_bytes);
                 fill(t.shelf_used_of, &[("n", &format::bytes(held)), ("m", &quota)])
             };
-            view! { <p class="quiet" data-testid="shelf-used" data-persistent=kept.persistent.to_string() data-held=held.to_string()>{words}</p> }
+            Some(view! { <p class="quiet" data-testid="shelf-used" data-persistent=kept.persistent.to_string() data-held=held.to_string()>{words}</p> })
         })
     };
     view! {
@@ -95,7 +97,7 @@ fn Offered(id: String) -> impl IntoView {
     let look = move |_| {
         let id = id.clone();
         spawn_local(async move {
-            if app.consent(Purpose::Swarm).await
+            if app.consent(app.others()).await
                 && let Err(error) = app.shelf.look_up(&id).await
             {
                 _ = fault.try_set(Some(error));
