@@ -1,6 +1,7 @@
 // The main job: three tabs lend a third of a model each, and are one machine for whoever asks.
 import type { Page } from '@playwright/test';
 import { mainModel } from '../fixtures/paths.ts';
+import { sideBySide } from '../fixtures/picture.ts';
 import type { Relay } from '../fixtures/relay.ts';
 import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
@@ -21,7 +22,7 @@ const ways: Record<string, (openTab: OpenTab) => Promise<Page[]>> = {
 };
 
 for (const [name, open] of Object.entries(ways)) {
-  test(`${name} are one machine, and the answer is the one of this device`, async ({ relay, openTab }) => {
+  test(`${name} are one machine, and the answer is the one of this device`, async ({ relay, openTab }, info) => {
     const model = (await relay.models())[0]!;
     const chat = new ChatPage((await openTab()).page);
     await chat.open(model.id, 'local', TOKENS);
@@ -43,6 +44,8 @@ for (const [name, open] of Object.entries(ways)) {
     expect(stages.map(({ first, last }) => [first, last + 1])).toEqual(ranges);
     expect(new Set(stages.map(({ peer }) => peer)).size).toBe(3);
     for (const { ms } of stages) expect(ms).toBeGreaterThan(0);
+    for (const lender of lenders) await lender.setViewportSize({ width: 390, height: 720 });
+    await sideBySide([chat.page, ...lenders], info, name.replaceAll(' ', '-'));
 
     // Once every pair has its own connection, nothing that is computed passes the relay.
     const afterUpgrade = await relay.settledCircuitBytes();

@@ -1,68 +1,112 @@
-//! The README's first command, as a newcomer types it: it must end in a relay that serves the app and a model.
-//! It does not look at the page; the browser tests do.
+//! What the README tells a newcomer to type: each must end in a relay that serves the app and a model.
+//! It does not look at the page; the browser tests do. `cargo xtask test` and `ci` are what runs this.
 
 use std::env;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::context::Context;
 
-/// Runs `cargo xtask serve` on a free port with a data folder of its own, asks it for the page and the swarm, and stops it.
+/// A way to serve, as the README has it.
+struct Serve {
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "compared with the README by the test below")
+    )]
+    typed: &'static str,
+    /// Options before `--`.
+    own: &'static [&'static str],
+    /// Whether a model is named; else the welcome model is there.
+    model: bool,
+}
+
+const SERVES: [Serve; 3] = [
+    Serve {
+        typed: "cargo xtask serve",
+        own: &[],
+        model: false,
+    },
+    Serve {
+        typed: "cargo xtask serve -- --model FILE.gguf",
+        own: &[],
+        model: true,
+    },
+    Serve {
+        typed: "cargo xtask serve --lan",
+        own: &["--lan"],
+        model: false,
+    },
+];
+
+/// Runs each of them on a free port with a data folder of its own, asks it for the page and the swarm, and stops it.
 ///
 /// # Errors
-/// When it does not come up, does not serve what it should, or does not end well.
+/// When one does not come up, does not serve what it should, or does not end well.
 pub(crate) fn run(context: &Context) -> Result<()> {
     let data = context.target.join("first-command");
-    if data.exists() {
-        std::fs::remove_dir_all(&data)?;
+    for serve in &SERVES {
+        remove(&data)?;
+        serve.run(context, &data)?;
     }
-    let mut serve = context.command(env::current_exe().context("the path of this program")?);
-    serve
-        .args([
-            "serve",
-            "--",
-            "--listen",
-            "127.0.0.1:0",
-            "--metrics",
-            "off",
-            "--data",
-        ])
-        .arg(&data);
-    serve.inner().stdout(Stdio::piped());
-    let mut running = Running(serve.spawn()?);
-    let mut lines = BufReader::new(running.0.stdout.take().context("no standard output")?).lines();
-    let address = loop {
-        let line = lines.next().context("serve ended before it was ready")??;
-        println!("{line}");
-        if let Some(address) = ready(&line) {
-            break address;
+    remove(&data)
+}
+
+impl Serve {
+    fn run(&self, context: &Context, data: &Path) -> Result<()> {
+        let mut serve = context.command(env::current_exe().context("the path of this program")?);
+        serve.arg("serve").args(self.own).arg("--");
+        serve
+            .args(["--listen", "127.0.0.1:0", "--metrics", "off", "--data"])
+            .arg(data);
+        if self.model {
+            // Under another name, so that it is not taken for the welcome model.
+            let file = context.target.join("first-command.gguf");
+            std::fs::copy(context.root.join("public/models/welcome.gguf"), &file)?;
+            serve.arg("--model").arg(&file);
         }
-    };
-    // What it says from here on must not fill the pipe.
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
+        serve.inner().stdout(Stdio::piped());
+        let mut running = Running(serve.spawn()?);
+        let mut lines = BufReader::new(running.0.stdout.take().context("no standard output")?).lines();
+        let url = loop {
+            let line = lines.next().context("serve ended before it was ready")??;
+            println!("{line}");
+            if let Some(url) = ready(&line) {
+                break url;
+            }
+        };
+        // What it says from here on must not fill the pipe.
+        let rest =
+            std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| println!("{line}")));
 
-    let page = get(&address, "/")?;
-    ensure!(
-        page.contains("<title>Manyhands</title>"),
-        "/ is not the app: {page}"
-    );
-    let swarm: Value = serde_json::from_str(&get(&address, "/api/v1/swarm")?)?;
-    let model = swarm["models"][0]["id"].as_str().context("no model is served")?;
-    println!("serve: {address} serves the app and the model {model}");
+        let page = get(context, &url, "/")?;
+        ensure!(
+            page.contains("<title>Manyhands</title>"),
+            "/ is not the app: {page}"
+        );
+        let swarm: Value = serde_json::from_str(&get(context, &url, "/api/v1/swarm")?)?;
+        let model = swarm["models"][0]["id"].as_str().context("no model is served")?;
+        println!("serve: {url} serves the app and the model {model}");
 
-    let told = Command::new("kill").arg(running.0.id().to_string()).status()?;
-    let ended = running.0.wait()?;
-    ensure!(
-        told.success() && ended.success(),
-        "serve did not end well: {ended}"
-    );
-    drop(rest.join());
-    Ok(std::fs::remove_dir_all(&data)?)
+        let told = Command::new("kill").arg(running.0.id().to_string()).status()?;
+        let ended = running.0.wait()?;
+        ensure!(
+            told.success() && ended.success(),
+            "serve did not end well: {ended}"
+        );
+        drop(rest.join());
+        Ok(())
+    }
+}
+
+fn remove(data: &Path) -> Result<()> {
+    if data.exists() {
+        std::fs::remove_dir_all(data)?;
+    }
+    Ok(())
 }
 
 struct Running(Child);
@@ -76,45 +120,82 @@ impl Drop for Running {
     }
 }
 
-/// `host:port` of the ready line.
+/// The address of the ready line.
 fn ready(line: &str) -> Option<String> {
     let value: Value = serde_json::from_str(line).ok()?;
     let url = value.get("ready")?.get("url")?.as_str()?;
-    Some(url.trim_end_matches('/').strip_prefix("http://")?.to_owned())
+    Some(url.trim_end_matches('/').to_owned())
 }
 
-/// The body of a plain GET.
-fn get(address: &str, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(address).with_context(|| format!("cannot reach {address}"))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, body) = answer
-        .split_once("\r\n\r\n")
-        .context("an answer without a head")?;
-    ensure!(
-        head.starts_with("HTTP/1.1 200"),
-        "{path}: {}",
-        head.lines().next().unwrap_or_default()
-    );
-    Ok(body.to_owned())
+/// What a browser gets there. A certificate that the relay made for itself is believed, as a person would after asking.
+fn get(context: &Context, url: &str, path: &str) -> Result<String> {
+    const FETCH: &str = "const answer = await fetch(process.argv[1], { signal: AbortSignal.timeout(20000) });\
+                         if (answer.status !== 200) throw new Error(`${answer.url}: ${answer.status}`);\
+                         process.stdout.write(await answer.text());";
+    context
+        .command("node")
+        .env("NODE_TLS_REJECT_UNAUTHORIZED", "0")
+        .args([
+            "--no-warnings",
+            "--input-type=module",
+            "--eval",
+            FETCH,
+            &format!("{url}{path}"),
+        ])
+        .output()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ready;
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Typed in the README and run by CI in another way: CI is the second, and its tests are the first.
+    const RUN_BY_CI: [&str; 3] = ["cargo xtask test", "cargo xtask ci", "cargo xtask setup"];
 
     #[test]
     fn the_address_is_that_of_the_ready_line() {
         assert_eq!(
-            ready(r#"{"ready":{"url":"http://localhost:8787/"}}"#).as_deref(),
-            Some("localhost:8787")
+            ready(r#"{"ready":{"url":"https://localhost:8787/"}}"#).as_deref(),
+            Some("https://localhost:8787")
         );
         assert_eq!(ready("serve: building"), None);
         assert_eq!(ready(r#"{"other":1}"#), None);
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_run_and_every_one_that_is_run_is_there() {
+        let readme =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+        let typed: Vec<&str> = readme
+            .split("```sh")
+            .skip(1)
+            .filter_map(|fence| fence.split("```").next())
+            .flat_map(str::lines)
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .collect();
+        assert!(typed.len() >= 4, "{typed:?}");
+        for command in &typed {
+            let run = SERVES.iter().any(|serve| serve.typed == *command) || RUN_BY_CI.contains(command);
+            assert!(run, "the README has `{command}`, which nothing runs");
+        }
+        for Serve { typed: command, .. } in &SERVES {
+            assert!(
+                typed.contains(command),
+                "`{command}` is run but not in the README"
+            );
+        }
+        let inline = readme
+            .split('`')
+            .filter(|part| part.starts_with("cargo "))
+            .map(str::trim);
+        for command in inline {
+            let known = RUN_BY_CI.contains(&command) || SERVES.iter().any(|serve| serve.typed == command);
+            assert!(
+                known || command == "cargo xtask bench",
+                "the README has `{command}`, which nothing runs"
+            );
+        }
     }
 }

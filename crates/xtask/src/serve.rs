@@ -15,8 +15,8 @@ use crate::context::Context;
 use crate::web::{self, Profile};
 use crate::{announce, relay, setup};
 
-/// What every address of this machine listens on, with a certificate of its own.
-const LAN: [&str; 4] = ["--listen", "0.0.0.0:8787", "--tls", "self-signed"];
+/// For phones: every address of this machine, and a certificate of its own; unless the relay's options say otherwise.
+const LAN: [[&str; 2]; 2] = [["--listen", "0.0.0.0:8787"], ["--tls", "self-signed"]];
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
     let mut relay = context.command(&program);
     relay.arg("serve");
     if options.lan {
-        relay.args(LAN);
+        relay.args(lan(&options.relay));
     }
     relay.args(&options.relay);
     let invite = if options.lan {
@@ -63,6 +63,20 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
     } else {
         replace(&mut relay)
     }
+}
+
+/// What `--lan` adds to these options.
+fn lan(options: &[String]) -> Vec<&'static str> {
+    let said = |name: &str| {
+        options
+            .iter()
+            .any(|option| option == name || option.starts_with(&format!("{name}=")))
+    };
+    LAN.iter()
+        .filter(|[name, _]| !said(name))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// What the relay prints goes through this program once more, which adds plain words and the QR code. The relay
@@ -136,6 +150,19 @@ impl Drop for Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn phones_get_an_address_and_a_certificate_unless_the_options_name_others() {
+        let with = |options: &[&str]| {
+            lan(&options
+                .iter()
+                .map(|&option| option.to_owned())
+                .collect::<Vec<_>>())
+        };
+        assert_eq!(with(&["--model", "x"]), LAN.concat());
+        assert_eq!(with(&["--listen", "0.0.0.0:9000"]), LAN[1]);
+        assert_eq!(with(&["--tls=files", "--listen=[::]:1"]), [""; 0]);
+    }
 
     #[test]
     fn the_invite_is_made_in_the_data_folder_of_the_relay_that_runs() {

@@ -53,7 +53,7 @@ pub(crate) fn publish(dist: &Path) -> Result<()> {
 }
 
 /// The value of an `integrity` attribute.
-fn integrity(bytes: &[u8]) -> String {
+pub(super) fn integrity(bytes: &[u8]) -> String {
     format!("sha384-{}", STANDARD.encode(Sha384::digest(bytes)))
 }
 

@@ -6,8 +6,10 @@ mod compress;
 mod embed;
 mod folder;
 mod reload;
+mod shelf;
 mod stamp;
 mod start_script;
+mod styles;
 mod wasm_imports;
 mod worker;
 
@@ -21,6 +23,7 @@ use crate::context::Context;
 use crate::tools;
 
 pub(crate) use budget::Sizes;
+use shelf::Shelf;
 use stamp::Stamp;
 
 /// How much work goes into the result.
@@ -51,7 +54,7 @@ impl Profile {
     }
 }
 
-/// Builds `dist/`, unless it is the build of the same sources already.
+/// Builds `dist/`, unless it is the build of the same sources already, or one was made in another clone.
 ///
 /// # Errors
 /// When a compiler, trunk or a check of [`finish`] fails.
@@ -62,8 +65,14 @@ pub(crate) fn build(context: &Context, profile: Profile) -> Result<()> {
         println!("web: dist/ is the build of these sources");
         return Ok(());
     }
+    let shelf = Shelf::new(context.target.join("web"));
+    if shelf.take(&stamp, &dist)? {
+        println!("web: dist/ is the build of these sources, made before");
+        return Ok(());
+    }
     trunk(context, "build", profile)?.run()?;
-    stamp.keep(&dist)
+    stamp.keep(&dist)?;
+    shelf.put(&stamp, &dist)
 }
 
 /// trunk, rebuilding whenever a source changes; open pages reload themselves then.
@@ -103,7 +112,7 @@ pub(crate) fn finish(dist: &Path, profile: Profile) -> Result<()> {
     for (name, script) in &split.scripts {
         fs::write(dist.join(name), script)?;
     }
-    fs::write(&page, &split.html)?;
+    fs::write(&page, styles::join(dist, &split.html)?)?;
     if reload::wanted() {
         reload::add(dist)?;
     }

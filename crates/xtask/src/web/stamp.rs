@@ -3,7 +3,7 @@
 //! It does not decide what cargo compiles; cargo does, when trunk runs.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -12,7 +12,9 @@ use super::{Profile, folder};
 use crate::context::Context;
 
 /// Everything that the page and the worker are made of; what these import is pinned by Cargo.lock.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
+    // Which wasm-opt.
+    "playwright/package-lock.json",
     "index.html",
     "Trunk.toml",
     "Cargo.toml",
@@ -44,7 +46,7 @@ impl Stamp {
             } else {
                 vec![path]
             } {
-                let name = fnv1a(file.to_string_lossy().as_bytes());
+                let name = name_below(&context.root, &file);
                 hash = fnv1a(
                     &[
                         hash.to_le_bytes(),
@@ -61,6 +63,11 @@ impl Stamp {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn new(sources: u64, profile: Profile) -> Self {
+        Self { sources, profile }
+    }
+
     /// Whether `dist` is, file by file, what a build of these sources left there.
     pub(crate) fn is_kept(&self, dist: &Path) -> bool {
         let kept = fs::read_to_string(file(dist)).unwrap_or_default();
@@ -75,10 +82,15 @@ impl Stamp {
         Ok(fs::write(file(dist), self.line(dist)?)?)
     }
 
+    /// What to call a build of these sources.
+    pub(crate) fn name(&self) -> String {
+        format!("{:?}-{:016x}", self.profile, self.sources)
+    }
+
     fn line(&self, dist: &Path) -> Result<String> {
         let mut built = 0;
         for path in folder::files(dist)?.iter().filter(|path| **path != file(dist)) {
-            let name = fnv1a(path.to_string_lossy().as_bytes());
+            let name = name_below(dist, path);
             built = fnv1a(
                 &[
                     u64::to_le_bytes(built),
@@ -92,8 +104,18 @@ impl Stamp {
     }
 }
 
+/// Where a file lies does not matter, only what it is called there: another clone makes the same build.
+fn name_below(folder: &Path, file: &Path) -> u64 {
+    fnv1a(
+        file.strip_prefix(folder)
+            .unwrap_or(file)
+            .to_string_lossy()
+            .as_bytes(),
+    )
+}
+
 /// Beside the files it speaks of, under a name that the relay does not serve.
-fn file(dist: &Path) -> std::path::PathBuf {
+fn file(dist: &Path) -> PathBuf {
     dist.join(".stamp")
 }
 
@@ -106,7 +128,7 @@ mod tests {
     fn a_build_is_kept_until_its_sources_its_profile_or_its_files_change() {
         let dist = tempfile::tempdir().unwrap();
         fs::write(dist.path().join("index.html"), "page").unwrap();
-        let stamp = |sources, profile| Stamp { sources, profile };
+        let stamp = Stamp::new;
         assert!(!stamp(1, Profile::Release).is_kept(dist.path()));
         stamp(1, Profile::Release).keep(dist.path()).unwrap();
         assert!(stamp(1, Profile::Release).is_kept(dist.path()));
@@ -118,12 +140,6 @@ mod tests {
 
     #[test]
     fn no_folder_at_all_is_not_a_build() {
-        assert!(
-            !Stamp {
-                sources: 1,
-                profile: Profile::Dev
-            }
-            .is_kept(Path::new("no such folder"))
-        );
+        assert!(!Stamp::new(1, Profile::Dev).is_kept(Path::new("no such folder")));
     }
 }
