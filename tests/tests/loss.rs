@@ -172,6 +172,39 @@ fn at_4096_tokens_a_standby_that_does_not_shadow_takes_over_within_three_seconds
 }
 
 #[test]
+fn while_an_answer_comes_whoever_could_take_over_is_connected() {
+    let mut world = World::new(7);
+    let asker = world.host(SPEED);
+    let halves = [(0, 4), (4, 8), (0, 4), (4, 8)];
+    for (first, end) in halves {
+        let worker = world.host(SPEED);
+        world.lend(worker, first, end, LAYERS);
+    }
+    world.run_until(1_000);
+    world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 1_000, LAYERS)));
+    world.run_until(9_000);
+    let connected = |world: &World, host: usize| {
+        let rows = world.hosts[host].node.as_ref().unwrap().snapshot().peers;
+        rows.into_iter()
+            .filter(|row| row.connected)
+            .map(|row| row.peer)
+            .collect::<Vec<_>>()
+    };
+    let said = world.tokens(asker, RequestId(1), 3).len();
+    assert!(
+        (1..1_000).contains(&said),
+        "it is still being answered: {said} tokens"
+    );
+    for host in 1..=halves.len() {
+        let id = world.hosts[host].id.clone();
+        assert!(
+            connected(&world, asker).contains(&id),
+            "the asker can do without {host}"
+        );
+    }
+}
+
+#[test]
 fn a_stage_that_says_that_it_leaves_is_replaced_before_anybody_misses_it() {
     let (mut world, asker) = pairs();
     world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 40, LAYERS)));

@@ -43,6 +43,17 @@ pub(crate) enum Inner {
     Closed(StreamId),
 }
 
+/// How near a peer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Connected, and a stream was opened to it: what it takes part in has been tried.
+    Used,
+    /// Connected in case it is needed, and not needed so far.
+    Ready,
+    /// To be dialled.
+    Away,
+}
+
 struct Line {
     peer: PeerId,
     owner: Owner,
@@ -66,6 +77,8 @@ pub(crate) struct Desk {
     lines: BTreeMap<StreamId, Line>,
     connected: BTreeSet<PeerId>,
     dialling: BTreeSet<PeerId>,
+    /// Those for whom nothing has waited since they were approached.
+    ready: BTreeSet<PeerId>,
     streams: u64,
     effects: u64,
     sessions: u64,
@@ -92,6 +105,7 @@ impl Desk {
             lines: BTreeMap::new(),
             connected: BTreeSet::new(),
             dialling: BTreeSet::new(),
+            ready: BTreeSet::new(),
             streams: 0,
             effects: 0,
             // A thousand sessions for each unit of the start: no name comes twice.
@@ -174,9 +188,18 @@ impl Desk {
         *peer == self.me || self.connected.contains(peer)
     }
 
+    pub(crate) fn reach(&self, peer: &PeerId) -> Reach {
+        match self.is_connected(peer) {
+            true if self.ready.contains(peer) => Reach::Ready,
+            true => Reach::Used,
+            false => Reach::Away,
+        }
+    }
+
     /// Opens a stream, dialling first where that is needed. What is sent on it meanwhile waits.
     pub(crate) fn open(&mut self, peer: &PeerId, addresses: &Addresses, owner: Owner) -> StreamId {
         self.streams += 1;
+        self.ready.remove(peer);
         let stream = StreamId(self.streams);
         let mut line = Line {
             owner,
@@ -206,6 +229,17 @@ impl Desk {
         }
         self.lines.insert(stream, line);
         stream
+    }
+
+    /// Connects to a peer for which nothing waits yet.
+    pub(crate) fn approach(&mut self, peer: &PeerId, addresses: &Addresses) {
+        if !self.is_connected(peer) && self.dialling.insert(peer.clone()) {
+            self.ready.insert(peer.clone());
+            self.output(Output::Connect {
+                peer: peer.clone(),
+                addresses: addresses.clone(),
+            });
+        }
     }
 
     /// A stream that another opened.
@@ -301,6 +335,7 @@ impl Desk {
     pub(crate) fn peer_gone(&mut self, peer: &PeerId) -> Vec<StreamId> {
         self.connected.remove(peer);
         self.dialling.remove(peer);
+        self.ready.remove(peer);
         self.lines
             .iter()
             .filter(|(_, line)| line.peer == *peer)

@@ -5,6 +5,7 @@
 //! The drain rule: after every [`Node::handle_input`] call [`Node::poll_output`] until it answers
 //! `None`, do what it says in that order, and only then hand in the next input.
 
+mod acquaintances;
 mod admission;
 mod caller;
 mod config;

@@ -7,6 +7,7 @@ use identity::{NodeId, Signature};
 use protocol::{Addresses, Fault, Heard, JobId, Message, ModelId, Offer, Open, PeerId, SwarmId};
 use registry::Registry;
 
+use crate::acquaintances::Acquaintances;
 use crate::caller;
 use crate::config::Config;
 use crate::desk::{Desk, Inner, Owner};
@@ -28,6 +29,8 @@ const MAX_REQUESTS: usize = 16;
 const MAX_STRANGERS: usize = 64;
 /// And each is let go after this long.
 const STRANGER_MS: u64 = 30_000;
+/// How often an answer that others compute looks for those who could take over.
+const LOOK_AROUND_MS: u64 = 2_000;
 /// Woken this much later than asked for, this device itself slept, and nobody else was late.
 const SLEPT_MS: u64 = 3_000;
 
@@ -42,6 +45,7 @@ pub struct Node {
     presence: Presence,
     requests: BTreeMap<RequestId, Request>,
     receipts: Receipts,
+    acquaintances: Acquaintances,
     intro: Introduction,
     /// The swarm that is open to everybody.
     home: SwarmId,
@@ -64,6 +68,7 @@ impl Node {
             presence: Presence::default(),
             requests: BTreeMap::new(),
             receipts: Receipts::default(),
+            acquaintances: Acquaintances::default(),
             intro: Introduction::default(),
             home: config.swarm,
             // As with sessions: no name comes twice.
@@ -262,6 +267,7 @@ impl Node {
                 &mut self.desk,
             ),
         );
+        wake = earlier(wake, self.look_around());
         for over in self.desk.take_over() {
             self.receipts.over(over, &mut self.desk);
         }
@@ -274,6 +280,24 @@ impl Node {
             self.desk.output(Output::WakeAt(at));
         }
         self.wake = wake;
+    }
+
+    /// Sees to it that whoever may be needed next is within reach. Answers when to look again.
+    fn look_around(&mut self) -> Option<Now> {
+        let computed_by_others = |request: &Request| {
+            request.phase == Phase::Running && request.answered() > 0 && !request.is_local()
+        };
+        if !self.requests.values().any(computed_by_others) {
+            return None;
+        }
+        let now = self.desk.now;
+        if let Err(next) = self.acquaintances.due(LOOK_AROUND_MS, now) {
+            return Some(next);
+        }
+        let mut stand_ins = Vec::new();
+        self.with_requests(|request, _, world| stand_ins.extend(request.alternates(world)));
+        self.acquaintances.meet(stand_ins, &self.peers, &mut self.desk);
+        Some(now.plus_ms(LOOK_AROUND_MS))
     }
 
     /// Lets go of streams that never say what they are for. Answers when to look again.

@@ -12,6 +12,8 @@ const FIRST_MS: u64 = 8_000;
 const FIRST_POSITIONS: u64 = 64;
 /// And longer, if it is slow by its own word; but its word does not buy it more than this.
 const MAX_SAID_MS: u64 = 120_000;
+/// So many steps of about a size say more than all others: one alone may have been lucky.
+const ALIKE: usize = 4;
 /// How many times the usual time is too long.
 const PATIENCE: u64 = 3;
 
@@ -37,23 +39,22 @@ impl Pace {
         self.recent.push_back((ms, positions));
     }
 
-    /// How long to wait for a step of so many positions: three times the 95th percentile, longer
-    /// in proportion where none of the recent steps was as large.
+    /// How long to wait for a step of so many positions: three times the 95th percentile of steps of about that
+    /// size, longer in proportion where none of the recent steps was as large.
     pub(crate) fn deadline_ms(&self, positions: u32) -> u64 {
-        let mut times: Vec<u64> = self.recent.iter().map(|(ms, _)| *ms).collect();
-        times.sort_unstable();
-        let Some(p95) = times.get((times.len() * 95).div_ceil(100).saturating_sub(1)) else {
+        // What a long piece of a prompt took says little about a single token.
+        let alike = |step: &&(u64, u32)| step.1 <= positions.saturating_mul(2);
+        let mut steps: Vec<(u64, u32)> = self.recent.iter().filter(alike).copied().collect();
+        if steps.len() < ALIKE {
+            steps = self.recent.iter().copied().collect();
+        }
+        steps.sort_unstable();
+        let Some((p95, _)) = steps.get((steps.len() * 95).div_ceil(100).saturating_sub(1)) else {
             let said = PATIENCE * u64::from(self.said_us) * u64::from(positions) / 1_000;
             return said.min(MAX_SAID_MS) + FIRST_MS * u64::from(positions).div_ceil(FIRST_POSITIONS).max(1);
         };
-        let largest = self
-            .recent
-            .iter()
-            .map(|(_, positions)| *positions)
-            .max()
-            .unwrap_or(1)
-            .max(1);
-        let scale = u64::from(positions.div_ceil(largest)).max(1);
+        let largest = steps.iter().map(|(_, positions)| *positions).max();
+        let scale = u64::from(positions.div_ceil(largest.unwrap_or(1).max(1))).max(1);
         (PATIENCE * p95).max(SHORTEST_MS) * scale
     }
 }
@@ -86,5 +87,18 @@ mod tests {
         }
         assert_eq!(pace.deadline_ms(1), 1_200);
         assert_eq!(pace.deadline_ms(8), 9_600);
+    }
+
+    #[test]
+    fn a_long_prompt_does_not_make_the_wait_for_a_token_long() {
+        let mut pace = Pace::default();
+        pace.note(3_000, 128);
+        assert_eq!(pace.deadline_ms(1), 9_000, "nothing better is known");
+        for _ in 0..ALIKE {
+            assert_eq!(pace.deadline_ms(1), 9_000, "one lucky step says little");
+            pace.note(50, 1);
+        }
+        assert_eq!(pace.deadline_ms(1), 500);
+        assert_eq!(pace.deadline_ms(128), 9_000);
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use identity::NodeId;
 use protocol::{Addresses, LayerRange, ModelId, Offer, PeerId, Power, SwarmId, Terms, Work};
 
+use crate::desk::Reach;
 use crate::io::Now;
 use crate::route::{Candidate, Delays};
 use crate::snapshot::{PeerRow, WorkRow};
@@ -277,7 +278,7 @@ impl Peers {
         &self,
         model: &ModelId,
         whom: Whom,
-        connected: impl Fn(&PeerId) -> bool,
+        reach: impl Fn(&PeerId) -> Reach,
         now: Now,
     ) -> (Vec<Candidate>, Delays) {
         let mut delays = Delays {
@@ -297,7 +298,12 @@ impl Peers {
             let way = peer
                 .round_trip_ms
                 .map_or(UNKNOWN_ONE_WAY_US, |ms| u64::from(ms) * 500);
-            let dial = if connected(id) { 0 } else { DIAL_US };
+            // Whoever was never used must find its neighbours first, even where it is within reach.
+            let dial = match reach(id) {
+                Reach::Used => 0,
+                Reach::Ready => DIAL_US / 2,
+                Reach::Away => DIAL_US,
+            };
             delays.to_middle.insert(id.clone(), way + dial);
             for link in offer.links.iter() {
                 let us = (link.one_way_ms != NO_LINK).then(|| u64::from(link.one_way_ms) * 1_000);

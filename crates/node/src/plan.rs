@@ -157,8 +157,8 @@ impl Request {
     ) -> Option<(Vec<Leg>, route::Cost)> {
         let (now, me) = (world.desk.now, &world.desk.me);
         let model = &self.ask.model;
-        let connected = |peer: &PeerId| world.desk.is_connected(peer);
-        let (mut candidates, mut delays) = world.peers.candidates(&model.id, whom, connected, now);
+        let reach = |peer: &PeerId| world.desk.reach(peer);
+        let (mut candidates, mut delays) = world.peers.candidates(&model.id, whom, reach, now);
         candidates.retain(|candidate| candidate.peer != *me);
         if self.is_local() {
             candidates.clear();

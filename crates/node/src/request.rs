@@ -424,7 +424,7 @@ impl Request {
         piece.min(known - first).min(has - first)
     }
 
-    fn draft(&self, sent: u32) -> Vec<u32> {
+    fn draft(&mut self, sent: u32) -> Vec<u32> {
         if !self.ask.speculate {
             return Vec::new();
         }

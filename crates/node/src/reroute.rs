@@ -23,7 +23,7 @@ use crate::place::{Cost, Place, Slot, SlotState};
 use crate::plan::GRACE_MS;
 use crate::receipts::Tally;
 use crate::request::{Phase, Request, World};
-use crate::route::{Candidate, Leg};
+use crate::route::Leg;
 use crate::sheet::Hop;
 
 /// How long to wait for somebody who holds a missing layer.
@@ -347,6 +347,48 @@ impl Request {
         hops.len() - 1
     }
 
+    /// Who could take over which place, the fastest first: nobody who is on the route, nobody to be avoided.
+    fn stand_ins(&self, at: usize, world: &World<'_>) -> Vec<PeerId> {
+        let stage = self.places[at].active.stage;
+        let reach = |peer: &PeerId| world.desk.reach(peer);
+        let (mut candidates, _) =
+            world
+                .peers
+                .candidates(&self.ask.model.id, self.whom(false), reach, world.desk.now);
+        let used = |peer: &PeerId| {
+            self.places
+                .iter()
+                .flat_map(Place::slots)
+                .any(|slot| slot.peer == *peer)
+        };
+        candidates.retain(|candidate| {
+            let covers = candidate.layers.first() <= stage.layers.first()
+                && stage.layers.end() <= candidate.layers.end()
+                && (!candidate.whole || candidate.layers == stage.layers);
+            covers
+                && candidate.peer != world.desk.me
+                && !used(&candidate.peer)
+                && !self.avoid.contains_key(&candidate.peer)
+        });
+        candidates.sort_by_key(|candidate| candidate.us_per_layer);
+        candidates.into_iter().map(|candidate| candidate.peer).collect()
+    }
+
+    /// Whom to have within reach while others compute this: whoever could take over, the best for each place first.
+    pub(crate) fn alternates(&self, world: &World<'_>) -> Vec<PeerId> {
+        if self.phase != Phase::Running || self.answered() == 0 || self.is_local() {
+            return Vec::new();
+        }
+        let of_places: Vec<Vec<PeerId>> = (0..self.places.len())
+            .map(|at| self.stand_ins(at, world))
+            .collect();
+        let most = of_places.iter().map(Vec::len).max().unwrap_or(0);
+        (0..most)
+            .flat_map(|rank| of_places.iter().filter_map(move |peers| peers.get(rank)))
+            .cloned()
+            .collect()
+    }
+
     /// A second peer for each place, where there is one that is not on the route.
     fn add_standbys(&mut self, world: &mut World<'_>) {
         for at in 0..self.places.len() {
@@ -354,32 +396,7 @@ impl Request {
                 continue;
             }
             let stage = self.places[at].active.stage;
-            let me = world.desk.me.clone();
-            let whom = self.whom(false);
-            let connected = |peer: &PeerId| world.desk.is_connected(peer);
-            let (candidates, _) = world
-                .peers
-                .candidates(&self.ask.model.id, whom, connected, world.desk.now);
-            let used = |peer: &PeerId| {
-                self.places
-                    .iter()
-                    .flat_map(Place::slots)
-                    .any(|slot| slot.peer == *peer)
-            };
-            let fits = |candidate: &&Candidate| {
-                let covers = candidate.layers.first() <= stage.layers.first()
-                    && stage.layers.end() <= candidate.layers.end()
-                    && (!candidate.whole || candidate.layers == stage.layers);
-                covers
-                    && candidate.peer != me
-                    && !used(&candidate.peer)
-                    && !self.avoid.contains_key(&candidate.peer)
-            };
-            let best = candidates
-                .iter()
-                .filter(fits)
-                .min_by_key(|candidate| candidate.us_per_layer);
-            if let Some(peer) = best.map(|candidate| candidate.peer.clone()) {
+            if let Some(peer) = self.stand_ins(at, world).into_iter().next() {
                 self.places[at].standby = Some(self.new_slot(peer, stage, world));
             }
         }
