@@ -50,7 +50,9 @@ impl IdentityCard {
         let Some(stored) = self.drawer.get(IDENTITY).await? else {
             return Ok(None);
         };
-        let pair = KeyPair::from_stored(&stored).await?;
+        let pair = KeyPair::from_stored(&stored)
+            .await
+            .map_err(|error| Error::because("aborted", "key_damaged", error.message))?;
         let sealed = self.drawer.get(SEALED).await?.and_then(|kept| kept.as_string());
         self.made.set(sealed.as_deref().map(made));
         *self.pair.borrow_mut() = Some(pair.clone());

@@ -128,5 +128,6 @@ async fn databases() -> Option<Vec<String>> {
 }
 
 fn refused(error: rexie::Error) -> Error {
-    Error::new("storage_full", format!("the browser's storage refused: {error}"))
+    let message = format!("the browser's storage refused: {error}");
+    Error::because("storage_full", "storage_refused", message)
 }

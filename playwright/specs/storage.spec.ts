@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 import { archive } from '../fixtures/archive.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
+import { KeysPage } from '../pages/keys.ts';
 import { SettingsPage } from '../pages/settings.ts';
 
 const TALK = archive({ id: 'a', title: 'Kept', messages: [{ role: 'user', text: 'Are you there?' }] });
@@ -105,4 +106,103 @@ test('conversations that the browser cleared away are gone without a fault', asy
   await page.goto('/');
   await expect(page.locator('.history-empty')).toBeVisible();
   await expectAlive(page, (await relay.models())[0]!.id);
+});
+
+// The identity: what storage does to it at each step, and that a backup brings it back.
+const PASSPHRASE = 'seven horses and a lamp';
+const refusesWrites = () => {
+  for (const write of ['put', 'add'] as const) {
+    IDBObjectStore.prototype[write] = () => { throw new DOMException('full', 'QuotaExceededError'); };
+  }
+};
+
+/** A browser with an identity that was backed up. */
+async function backedUp(openTab: OpenTab): Promise<{ keys: KeysPage; id: string; file: string }> {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  const keys = new KeysPage(page);
+  await keys.open();
+  const id = await keys.create();
+  return { keys, id, file: await keys.export(PASSPHRASE) };
+}
+
+async function expectBack(keys: KeysPage, file: string, id: string): Promise<void> {
+  await keys.import(file, PASSPHRASE);
+  await expect(keys.identity).toHaveAttribute('data-state', 'ready');
+  expect(await keys.id()).toBe(id);
+}
+
+test('an identity that cannot be written is not claimed, and the page says why', async ({ openTab }) => {
+  const page = await open(openTab, refusesWrites);
+  const keys = new KeysPage(page);
+  await keys.open();
+  await page.getByTestId('identity-create').click();
+  await expect(page.getByTestId('error')).toHaveAttribute('data-code', 'storage_full');
+  await expect(page.getByTestId('error')).toHaveAttribute('data-reason', 'storage_refused');
+  await expect(keys.identity).toHaveAttribute('data-state', 'none');
+});
+
+test('where the browser refuses its database the keys page says so', async ({ openTab }) => {
+  const page = await open(openTab, () => {
+    IDBFactory.prototype.open = () => { throw new DOMException('refused', 'SecurityError'); };
+  });
+  const keys = new KeysPage(page);
+  await keys.open();
+  await expect(page.getByTestId('error')).toHaveAttribute('data-reason', 'storage_refused');
+  await expect(keys.identity).toHaveAttribute('data-state', 'none');
+});
+
+test('an identity that the browser cleared away comes back from its backup', async ({ relay, openTab }) => {
+  const { keys, id, file } = await backedUp(openTab);
+  const session = await keys.page.context().newCDPSession(keys.page);
+  await session.send('Storage.clearDataForOrigin', { origin: relay.url, storageTypes: 'all' });
+  await keys.open();
+  await expect(keys.identity).toHaveAttribute('data-state', 'none');
+  await expectBack(keys, file, id);
+});
+
+test('an identity that is damaged says so, and comes back from its backup once it is forgotten', async ({ openTab }) => {
+  const { keys, id, file } = await backedUp(openTab);
+  for (const damage of ['text', 'halves swapped', 'half missing'] as const) {
+    await keys.page.evaluate((damage) => new Promise<void>((resolve, reject) => {
+      const open = indexedDB.open('manyhands-keys');
+      open.onerror = () => reject(open.error);
+      open.onsuccess = () => {
+        const transaction = open.result.transaction('keys', 'readwrite');
+        const store = transaction.objectStore('keys');
+        const kept = store.get('identity');
+        kept.onsuccess = () => {
+          const { publicKey, privateKey } = kept.result;
+          const damaged = { text: 'no key', 'halves swapped': { publicKey: privateKey, privateKey: publicKey }, 'half missing': { publicKey } };
+          store.put(damaged[damage], 'identity');
+        };
+        transaction.oncomplete = () => {
+          open.result.close();
+          resolve();
+        };
+      };
+    }), damage);
+    await keys.open();
+    await expect(keys.page.getByTestId('error'), damage).toHaveAttribute('data-reason', 'key_damaged');
+    await expect(keys.identity).toHaveAttribute('data-state', 'none');
+    await keys.reset();
+    await expectBack(keys, file, id);
+  }
+});
+
+test('an import that cannot be written leaves nothing half done, and works once there is room', async ({ openTab }) => {
+  const { id, file } = await backedUp(openTab);
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  const keys = new KeysPage(page);
+  await keys.open();
+  await page.evaluate(() => {
+    const { add } = IDBObjectStore.prototype;
+    Object.assign(globalThis, { giveRoom: () => (IDBObjectStore.prototype.add = add) });
+    IDBObjectStore.prototype.add = () => { throw new DOMException('full', 'QuotaExceededError'); };
+  });
+  await keys.import(file, PASSPHRASE);
+  await expect(page.getByTestId('error')).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(keys.identity).toHaveAttribute('data-state', 'none');
+  await page.evaluate(() => (globalThis as any).giveRoom());
+  await expectBack(keys, file, id);
 });

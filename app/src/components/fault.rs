@@ -35,7 +35,7 @@ pub fn FaultNotice(fault: Fault) -> impl IntoView {
     }
 }
 
-/// Why a swarm's registry, an invite or the terms of others said no.
+/// Why a swarm's registry, an invite, storage or the terms of others said no.
 fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
     Some(match reason {
         "last_owner" => t.refused_last_owner,
@@ -57,6 +57,8 @@ fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
         "floor" => t.refused_floor,
         "passkey" => t.passkey_refused,
         "no_role" => t.refused_no_role,
+        "storage_refused" => t.storage_refused,
+        "key_damaged" => t.key_damaged,
         "barred_halted" => t.barred_halted,
         "barred_blocked" => t.barred_blocked,
         "barred_members" => t.barred_members,

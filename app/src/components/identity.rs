@@ -35,7 +35,15 @@ pub fn Identity() -> impl IntoView {
     let fault = RwSignal::new(None::<Fault>);
     let asked = RwSignal::new(None::<Asked>);
     // Looks for a key that was made earlier; makes none.
-    spawn_local(async move { drop(app.node.identity().await) });
+    spawn_local(async move { drop(fault.try_set(app.node.identity().await.err())) });
+    // What cannot be read can still be forgotten, to make room for the backup.
+    let damaged = move || {
+        fault.with(|fault| {
+            fault
+                .as_ref()
+                .is_some_and(|f| f.reason.as_deref() == Some("key_damaged"))
+        })
+    };
     let create = move |_| {
         spawn_local(async move {
             drop(fault.try_set(app.node.create_identity().await.err()));
@@ -80,7 +88,7 @@ pub fn Identity() -> impl IntoView {
                 <button type="button" class="button primary" data-testid="identity-create" disabled=has on:click=create>{icon(Icon::Key)} {t.key_create}</button>
                 <button type="button" class="button" data-testid="identity-export" disabled=move || !exportable() on:click=ask(Asked::Export)>{t.key_export}</button>
                 <button type="button" class="button" data-testid="identity-import" disabled=has on:click=ask(Asked::Import)>{t.key_import}</button>
-                <button type="button" class="button danger" data-testid="identity-reset" disabled=move || !has() on:click=ask(Asked::Reset)>{t.key_reset}</button>
+                <button type="button" class="button danger" data-testid="identity-reset" disabled=move || !has() && !damaged() on:click=ask(Asked::Reset)>{t.key_reset}</button>
             </div>
             {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
         </section>

@@ -191,6 +191,8 @@ impl Desk {
         let answer = Answer::Stage {
             backend: backend_name(&shard).to_owned(),
             adapter,
+            kernels: shard.kernel_variants(),
+            batch_invariant: shard.is_batch_invariant(),
             us_per_token,
             weight_bytes: weights.bytes(),
         };
