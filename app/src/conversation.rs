@@ -232,11 +232,7 @@ impl Conversation {
 
     /// `needle` must be lower case.
     pub fn contains(&self, needle: &str) -> bool {
-        self.title.to_lowercase().contains(needle)
-            || self
-                .messages
-                .iter()
-                .any(|message| message.text.to_lowercase().contains(needle))
+        holds(&self.title, needle) || self.messages.iter().any(|message| holds(&message.text, needle))
     }
 
     /// Checks what a file or a storage claims to be a conversation.
@@ -264,6 +260,23 @@ impl Conversation {
             _ => Ok(()),
         }
     }
+}
+
+/// Whether `needle`, which is lower case, occurs in `text` in any case. Plain text, the most of what is searched, is read
+/// where it lies: a copy of each message for each letter that is typed would be felt.
+fn holds(text: &str, needle: &str) -> bool {
+    if !text.is_ascii() {
+        return text.to_lowercase().contains(needle);
+    }
+    let (text, needle) = (text.as_bytes(), needle.as_bytes());
+    let Some(first) = needle.first() else {
+        return true;
+    };
+    text.windows(needle.len()).any(|part| {
+        part.first()
+            .is_some_and(|byte| byte.to_ascii_lowercase() == *first)
+            && part.eq_ignore_ascii_case(needle)
+    })
 }
 
 #[cfg(test)]
@@ -354,5 +367,21 @@ mod tests {
         let mut talk = talk();
         talk.add(None, Role::User, "Grüße", 4.0);
         assert!(talk.contains("hello") && talk.contains("grüße") && !talk.contains("bye"));
+    }
+
+    #[test]
+    fn plain_text_is_found_as_other_text_is() {
+        for (text, needle, expect) in [
+            ("Hello THERE", "there", true),
+            ("Hello there", "there!", false),
+            ("aAab", "aab", true),
+            ("Grüße", "grü", true),
+            ("plain", "ü", false),
+            ("", "x", false),
+            ("x", "", true),
+            ("[\\]", "{|}", false),
+        ] {
+            assert_eq!(holds(text, needle), expect, "{text:?} {needle:?}");
+        }
     }
 }

@@ -143,7 +143,11 @@ impl IdentityCard {
         if !self.drawer.add(IDENTITY, &pair.to_stored()?).await? {
             return Err(Error::new("not_allowed", taken));
         }
-        self.drawer.put(SEALED, &JsValue::from_str(file)).await?;
+        if let Err(error) = self.drawer.put(SEALED, &JsValue::from_str(file)).await {
+            // Both or neither.
+            self.drawer.remove(IDENTITY).await?;
+            return Err(error);
+        }
         self.made.set(Some(made(file)));
         *self.pair.borrow_mut() = Some(pair);
         Ok(())

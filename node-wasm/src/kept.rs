@@ -83,8 +83,11 @@ impl Drawer {
             return Ok(true);
         }
         let (transaction, store) = self.open(TransactionMode::ReadWrite).await?;
-        if store.add(value, Some(&name.into())).await.is_err() {
-            return Ok(false);
+        if let Err(error) = store.add(value, Some(&name.into())).await {
+            return match self.get(name).await? {
+                Some(_) => Ok(false),
+                None => Err(refused(error)),
+            };
         }
         transaction.done().await.map_err(refused)?;
         Ok(true)

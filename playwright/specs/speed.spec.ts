@@ -87,7 +87,7 @@ test('a stopped answer stands still at once', async ({ relay, openTab }) => {
   }
   times.sort((a, b) => a - b);
   figure('stop', `median ${times[2]!.toFixed(0)} ms, longest ${times[4]!.toFixed(0)} ms`);
-  expect(times[2]!).toBeLessThan(1000);
+  expect(times[4]!, 'every time').toBeLessThan(250);
 });
 
 test('ten thousand messages are searched while one types', async ({ openTab }) => {
@@ -114,7 +114,7 @@ test('ten thousand messages are searched while one types', async ({ openTab }) =
   }));
   await expect(page.locator('.history-list li')).toHaveText(/Talk 150/);
   figure('search in 10,000 messages', `${ms.toFixed(0)} ms`);
-  expect(ms).toBeLessThan(5_000);
+  expect(ms).toBeLessThan(100);
 });
 
 /** A chat on this device whose tokens come no faster than one in `stepMs`. */
