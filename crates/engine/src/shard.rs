@@ -159,6 +159,14 @@ impl Shard {
         }
     }
 
+    /// What the kernels use of the device: `f32` is the floor. Empty on the CPU.
+    pub fn kernel_variants(&self) -> String {
+        match &self.compute {
+            Compute::Cpu(_) => String::new(),
+            Compute::Gpu(stage) => stage.variants().to_string(),
+        }
+    }
+
     /// What the last step cost on a GPU; nothing on the CPU.
     pub fn gpu_cost(&self) -> GpuCost {
         match &self.compute {

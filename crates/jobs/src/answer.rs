@@ -43,10 +43,14 @@ pub enum Answer {
         backend: String,
         adapter: String,
     },
-    /// `us_per_token` is measured, one token after the other.
+    /// `us_per_token` is measured, one token after the other. `kernels` is what they use of a GPU: `f32`, and
+    /// what it has beyond. `batch_invariant`: a row has the same bits alone and among others; where it has not, what
+    /// is replayed must come in the chunks in which it came first.
     Stage {
         backend: String,
         adapter: String,
+        kernels: String,
+        batch_invariant: bool,
         us_per_token: u32,
         weight_bytes: u64,
     },

@@ -1,15 +1,15 @@
 //! An adapter, its device and its limits.
 //! Does not choose between the GPU and the CPU: it says what there is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::LocalBoxFuture;
 
-use crate::GpuError;
 use crate::pipeline::Pipeline;
+use crate::{GpuError, Variants};
 
 /// Which adapter to take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub struct Gpu {
     most_groups: u32,
     /// What the device last complained of: lost, or a command refused outside any check.
     trouble: Arc<Mutex<Option<GpuError>>>,
+    /// Threads that exchange values, as the driver says; 0 for none.
+    subgroup: u32,
+    pub(crate) variants: Cell<Variants>,
     pub(crate) pipelines: RefCell<HashMap<String, Rc<Pipeline>>>,
 }
 
@@ -62,7 +65,8 @@ impl Gpu {
         };
         let found = instance.request_adapter(&options).await;
         let found = found.map_err(|error| GpuError::NoAdapter(error.to_string()))?;
-        let adapter = describe(&found.get_info());
+        let info = found.get_info();
+        let adapter = describe(&info);
         if adapter.software && choice == Choice::Hardware {
             return Err(GpuError::NoAdapter(format!("{} is software", adapter.name)));
         }
@@ -73,8 +77,10 @@ impl Gpu {
             max_buffer_size: most.max_buffer_size,
             ..wgpu::Limits::default()
         };
+        let subgroups = found.features() & wgpu::Features::SUBGROUP;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("manyhands"),
+            required_features: subgroups,
             required_limits: limits,
             ..Default::default()
         };
@@ -91,7 +97,7 @@ impl Gpu {
         }));
         let limits = device.limits();
         let binding = limits.max_storage_buffer_binding_size;
-        Ok(Gpu {
+        let gpu = Gpu {
             // Bytes are counted in 32 bits inside the kernels' address arithmetic.
             most_bytes: binding.min(limits.max_buffer_size).min(1 << 31),
             most_groups: limits.max_compute_workgroups_per_dimension,
@@ -99,8 +105,19 @@ impl Gpu {
             queue,
             adapter,
             trouble,
+            subgroup: if subgroups.is_empty() {
+                0
+            } else {
+                info.subgroup_min_size
+            },
+            variants: Cell::default(),
             pipelines: RefCell::default(),
-        })
+        };
+        // A processor that plays a GPU exchanges nothing faster, and takes long to compile that it does.
+        if !gpu.adapter.software {
+            gpu.use_subgroups(gpu.subgroup).await;
+        }
+        Ok(gpu)
     }
 
     /// What computes.
@@ -112,6 +129,11 @@ impl Gpu {
     pub fn rename(&mut self, name: String, software: bool) {
         self.adapter.name = name;
         self.adapter.software = software;
+    }
+
+    /// The fewest threads of a subgroup, as the driver says; 0 where the device was opened without them.
+    pub fn subgroup(&self) -> u32 {
+        self.subgroup
     }
 
     /// The most bytes that one binding may have.

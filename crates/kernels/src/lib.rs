@@ -14,6 +14,7 @@ pub mod ops;
 mod pipeline;
 mod self_test;
 mod template;
+mod variants;
 mod weights;
 
 pub use buffer::{floats, words};
@@ -23,6 +24,7 @@ pub use formats::Format;
 pub use gpu::{Adapter, Choice, Gpu, Verdict};
 pub use pipeline::Pipeline;
 pub use self_test::{SelfTest, self_test};
+pub use variants::Variants;
 pub use weights::Weights;
 /// A buffer on the GPU.
 pub use wgpu::Buffer;

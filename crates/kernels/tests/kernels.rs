@@ -32,6 +32,19 @@ fn gpu() -> Option<Gpu> {
     }
 }
 
+/// On the floor, and then with what the device has beyond it.
+fn ways(gpu: &Gpu) -> impl Iterator<Item = String> {
+    (0..2).filter_map(|turn| {
+        let is_new = if turn == 0 {
+            gpu.use_floor();
+            true
+        } else {
+            block_on(gpu.use_subgroups(gpu.subgroup()))
+        };
+        is_new.then(|| gpu.variants().to_string())
+    })
+}
+
 /// A multiplicative congruence: shapes and values by seed.
 struct Random(u64);
 
@@ -206,6 +219,72 @@ fn products_of_every_format_agree_with_f64_and_do_not_depend_on_the_batch() {
 }
 
 #[test]
+fn subgroups_change_no_bit_of_a_product() {
+    let Some(gpu) = gpu() else { return };
+    let most = gpu.subgroup();
+    if !block_on(gpu.use_subgroups(most)) {
+        eprintln!("skipped: {:?} has no subgroups that a sum can use", gpu.adapter());
+        return;
+    }
+    let sizes = [2, 4, 8, 16, 32, 64].into_iter().filter(|size| *size <= most);
+    let sizes: Vec<u32> = sizes.collect();
+    // One thread to a row, fewer than a subgroup, rows that threads share unevenly, more threads than a subgroup.
+    let shapes = [(32, 1), (64, 1), (1056, 1), (2048, 1), (256, 9), (1056, 9)];
+    for (cols, n) in shapes {
+        let p = Product {
+            format: if n == 1 { Format::Q4_0 } else { Format::Q8_0 },
+            rows: 22,
+            cols,
+            n,
+            norm: true,
+            bias: false,
+            end: End::Store,
+        };
+        gpu.use_floor();
+        let (floor, ..) = product(&gpu, &p, 3);
+        // Many rows are long to compile.
+        let sizes = if n == 1 {
+            &sizes[..]
+        } else {
+            &sizes[sizes.len() - 1..]
+        };
+        for subgroup in sizes {
+            assert!(block_on(gpu.use_subgroups(*subgroup)));
+            let (batch, alone, wanted) = product(&gpu, &p, 3);
+            assert!(nmse(&batch, &wanted) < 1e-9 && bits(&alone) == bits(&batch));
+            assert!(
+                bits(&batch) == bits(&floor),
+                "{n} x {cols}, subgroups of {subgroup}"
+            );
+        }
+    }
+    let compiled = gpu.compiled();
+    let named = |end: &str| compiled.iter().any(|name| name.ends_with(end));
+    assert!(named(".norm.s2") && named(".norm"), "{compiled:?}");
+}
+
+#[test]
+fn subgroups_that_are_smaller_than_said_are_found_out() {
+    let Some(gpu) = gpu() else { return };
+    assert!(!block_on(gpu.use_subgroups(0)) && !block_on(gpu.use_subgroups(1)));
+    if gpu.subgroup() == 0 || gpu.subgroup() >= 32 {
+        eprintln!("skipped: {:?} has subgroups of {}", gpu.adapter(), gpu.subgroup());
+        return;
+    }
+    assert!(block_on(gpu.use_subgroups(gpu.subgroup())));
+    let proven = gpu.variants();
+    assert_eq!(proven.subgroup, gpu.subgroup());
+    assert!(
+        !block_on(gpu.use_subgroups(64)),
+        "subgroups of {}",
+        gpu.subgroup()
+    );
+    assert_eq!(gpu.variants(), proven, "what was proven before stays");
+    assert!(gpu.check().is_ok());
+    assert!(gpu.use_floor() && !gpu.use_floor());
+}
+
+#[test]
 fn every_end_of_a_product_works_with_norm_and_bias() {
     let Some(gpu) = gpu() else { return };
     for end in [End::Store, End::Add, End::Glu] {
@@ -368,12 +447,13 @@ fn embeddings_of_every_format_are_unpacked() {
 fn rotation_norms_and_turns_heads_and_fills_the_cache() {
     let Some(gpu) = gpu() else { return };
     let mut random = Random(4);
-    for (neox, norm, dim, pairs) in [
+    let shapes = [
         (false, false, 8, 4),
         (true, false, 64, 32),
         (true, true, 96, 48),
         (false, true, 80, 20),
-    ] {
+    ];
+    for (neox, norm, dim, pairs) in ways(&gpu).flat_map(|_| shapes) {
         let heads = rope::Heads {
             query: 3,
             kv: 1,
@@ -443,14 +523,15 @@ fn rotation_norms_and_turns_heads_and_fills_the_cache() {
 fn attention_agrees_with_f64_at_every_head_size_and_across_tiles() {
     let Some(gpu) = gpu() else { return };
     let mut random = Random(6);
-    for (dim, first, n) in [
+    let shapes = [
         (8, 0, 5),
         (64, 250, 9),
         (80, 30, 2),
         (128, 700, 3),
         (256, 255, 2),
         (4, 3, 1),
-    ] {
+    ];
+    for (dim, first, n) in ways(&gpu).flat_map(|_| shapes) {
         let heads = rope::Heads {
             query: 4,
             kv: 2,
@@ -593,13 +674,16 @@ fn the_likeliest_tokens_are_exact_with_ties_across_the_edge() {
 #[test]
 fn the_self_test_passes_and_says_that_a_software_adapter_is_batch_invariant() {
     let Some(gpu) = gpu() else { return };
-    let SelfTest {
-        batch_invariant,
-        worst_nmse,
-    } = block_on(self_test(&gpu, &Format::ALL)).unwrap();
-    eprintln!("batch invariant: {batch_invariant}, NMSE at most {worst_nmse:.1e}");
-    assert!(batch_invariant || !gpu.adapter().software);
-    assert!(worst_nmse < 1e-9);
+    for (way, formats) in ways(&gpu).zip([&Format::ALL[..], &[Format::Q4_K]]) {
+        let SelfTest {
+            batch_invariant,
+            worst_nmse,
+        } = block_on(self_test(&gpu, formats)).unwrap();
+        eprintln!("{way}: batch invariant: {batch_invariant}, NMSE at most {worst_nmse:.1e}");
+        assert!(batch_invariant || !gpu.adapter().software);
+        assert!(worst_nmse < 1e-9);
+    }
+    gpu.use_floor();
     let before = gpu.compiled();
     block_on(self_test(&gpu, &Format::ALL)).unwrap();
     assert_eq!(gpu.compiled(), before, "kernels are compiled once");

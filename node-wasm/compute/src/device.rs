@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use engine::{Choice, Gpu};
 use jobs::{Backend, Failure};
-use js_sys::{Function, Object, Promise, Reflect};
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
@@ -28,6 +29,9 @@ pub(crate) struct Device {
 struct Seen {
     name: String,
     software: bool,
+    /// The fewest threads of a subgroup; 0 where the browser has none.
+    subgroup: u32,
+    adapter: JsValue,
 }
 
 impl Device {
@@ -65,15 +69,56 @@ async fn open_device(backend: Backend) -> Result<Rc<Gpu>, String> {
     if backend == Backend::Auto && seen.software {
         return Err(format!("{} is a software adapter", seen.name));
     }
-    let mut gpu = Gpu::open(Choice::Any).await.map_err(|error| error.to_string())?;
+    let mut opened = None;
+    // A processor that plays a GPU exchanges nothing faster.
+    if seen.subgroup > 0 && !seen.software {
+        opened = open_with_subgroups(&seen).await;
+    }
+    let mut gpu = match opened {
+        Some(gpu) => gpu,
+        None => Gpu::open(Choice::Any).await.map_err(|error| error.to_string())?,
+    };
+    web_sys::console::info_1(&format!("computing on {}: {}", seen.name, gpu.variants()).into());
     gpu.rename(seen.name, seen.software);
     Ok(Rc::new(gpu))
 }
 
+/// Opens the adapter that was seen with its subgroups: the library that we compute through does not ask for them yet.
+async fn open_with_subgroups(seen: &Seen) -> Option<Gpu> {
+    let entry = gpu_of_navigator().ok()?;
+    lead(&entry, &seen.adapter).ok()?;
+    let opened = Gpu::open(Choice::Any).await;
+    // Our own entry hid the browser's, which is there again.
+    Reflect::delete_property(entry.unchecked_ref(), &"requestAdapter".into()).ok()?;
+    let gpu = opened.ok()?;
+    gpu.use_subgroups(seen.subgroup).await;
+    Some(gpu)
+}
+
+/// Makes the next request for an adapter get this one, and the request for its device one with subgroups.
+fn lead(entry: &JsValue, adapter: &JsValue) -> Result<(), JsValue> {
+    let request: Function = Reflect::get(adapter, &"requestDevice".into())?.dyn_into()?;
+    let request = request.bind0(adapter);
+    let device = Closure::once_into_js(move |descriptor: JsValue| -> Result<JsValue, JsValue> {
+        let features: Array = Reflect::get(&descriptor, &"requiredFeatures".into())?.dyn_into()?;
+        features.push(&"subgroups".into());
+        request.call1(&JsValue::UNDEFINED, &descriptor)
+    });
+    Reflect::set(adapter, &"requestDevice".into(), &device)?;
+    let adapter = adapter.clone();
+    let this = Closure::once_into_js(move |_: JsValue| Promise::resolve(&adapter));
+    Reflect::set(entry, &"requestAdapter".into(), &this)?;
+    Ok(())
+}
+
+fn gpu_of_navigator() -> Result<JsValue, JsValue> {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
+    Reflect::get(&navigator, &"gpu".into())
+}
+
 /// Asks the browser itself: the library that we compute through does not pass on what the adapter is.
 async fn look() -> Result<Option<Seen>, JsValue> {
-    let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
-    let gpu = Reflect::get(&navigator, &"gpu".into())?;
+    let gpu = gpu_of_navigator()?;
     if gpu.is_undefined() || gpu.is_null() {
         return Ok(None);
     }
@@ -109,8 +154,25 @@ async fn look() -> Result<Option<Seen>, JsValue> {
         .filter(|word| !word.is_empty())
         .collect();
     name.dedup();
+    let subgroup = if has_subgroups(&adapter) {
+        let smallest = Reflect::get(&info, &"subgroupMinSize".into());
+        smallest.ok().and_then(|size| size.as_f64()).unwrap_or(0.0) as u32
+    } else {
+        0
+    };
     Ok(Some(Seen {
         name: name.join(" ").chars().take(MAX_NAME_CHARS).collect(),
         software: fallback || SOFTWARE.iter().any(|word| all.contains(word)),
+        subgroup,
+        adapter,
     }))
+}
+
+fn has_subgroups(adapter: &JsValue) -> bool {
+    let has = || {
+        let features = Reflect::get(adapter, &"features".into())?;
+        let has: Function = Reflect::get(&features, &"has".into())?.dyn_into()?;
+        has.call1(&features, &"subgroups".into())
+    };
+    has().is_ok_and(|has: JsValue| has.is_truthy())
 }

@@ -9,7 +9,7 @@ mod upload;
 
 use gguf::{Config, Header, Stage};
 use kernels::ops::{Embed, Rows, rope, stride};
-use kernels::{Buffer, Format, Gpu, SelfTest, self_test};
+use kernels::{Buffer, Format, Gpu, GpuError, SelfTest, Variants, self_test};
 use std::rc::Rc;
 
 use crate::EngineError;
@@ -36,6 +36,7 @@ pub(crate) struct GpuStage {
     /// The cosines and sines of as many positions as any session asked for so far.
     turns: Option<(Buffer, u32)>,
     self_test: SelfTest,
+    variants: Variants,
     cost: GpuCost,
 }
 
@@ -73,7 +74,16 @@ impl GpuStage {
         stage: &Stage,
         source: &mut dyn WeightSource,
     ) -> Result<GpuStage, EngineError> {
-        let self_test = self_test(&gpu, &formats(header, stage)).await?;
+        let formats = formats(header, stage);
+        let tried = gpu.variants();
+        let self_test = match self_test(&gpu, &formats).await {
+            // What every device has may still be right where a faster way is not.
+            Err(GpuError::Wrong { .. }) if tried != Variants::default() => {
+                gpu.use_floor();
+                self_test(&gpu, &formats).await?
+            }
+            tested => tested?,
+        };
         let bytes = weight_bytes(header, stage);
         let (made, verdict) = gpu.guarded("the weights", bytes, || {
             GpuStage::build(Rc::clone(&gpu), header, config, stage, source, self_test)
@@ -125,6 +135,7 @@ impl GpuStage {
             rope: RopeTable::new(&config.rope, &factors),
             turns: None,
             self_test,
+            variants: gpu.variants(),
             cost: GpuCost::default(),
             gpu,
         })
@@ -132,6 +143,11 @@ impl GpuStage {
 
     pub(crate) fn self_test(&self) -> SelfTest {
         self.self_test
+    }
+
+    /// Which variants of the kernels it uses.
+    pub(crate) fn variants(&self) -> Variants {
+        self.variants
     }
 
     pub(crate) fn cost(&self) -> GpuCost {

@@ -66,6 +66,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if thread < $w { singles[thread] = max(singles[thread], singles[thread + $w]); }
     workgroupBarrier();
 #end
+#if NEAR
+    most = singles[thread];
+#for w NEAR
+    most = max(most, subgroupShuffleXor(most, $w));
+#end
+    if thread == 0u { singles[0] = most; }
+    workgroupBarrier();
+#end
     most = singles[0];
     workgroupBarrier();
 
@@ -79,6 +87,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
 #for w WIDTHS
     if thread < $w { singles[thread] += singles[thread + $w]; }
+    workgroupBarrier();
+#end
+#if NEAR
+    total = singles[thread];
+#for w NEAR
+    total += subgroupShuffleXor(total, $w);
+#end
+    if thread == 0u { singles[0] = total; }
     workgroupBarrier();
 #end
     total = singles[0];

@@ -11,7 +11,7 @@ use super::rope::Heads;
 use super::{Rows, stride};
 use crate::pipeline::Kind;
 use crate::template::{Choices, expand};
-use crate::{Commands, Gpu, GpuError, Pipeline};
+use crate::{Commands, Gpu, GpuError, Pipeline, Variants};
 
 /// Positions of a tile.
 pub const TILE: u32 = 256;
@@ -82,7 +82,9 @@ impl Attention {
         if !heads.dim.is_multiple_of(4) || heads.dim > MAX_HEAD_DIM || heads.dim == 0 {
             return Err(GpuError::Unsupported(format!("heads of {} values", heads.dim)));
         }
-        let tile = gpu.pipeline(&format!("attention.{}", heads.dim), &KINDS, || source(heads.dim));
+        let variants = gpu.variants();
+        let name = format!("attention.{}{}", heads.dim, variants.suffix());
+        let tile = gpu.pipeline(&name, &KINDS, || source(heads.dim, variants));
         let reduce = gpu.pipeline(&format!("attention_reduce.{}", heads.dim), &REDUCE_KINDS, || {
             reduce_source(heads.dim)
         });
@@ -138,9 +140,9 @@ fn constants(dim: u32) -> String {
     format!("const QUADS = {quads}u;\nconst SETS = {sets}u;\nconst TILE = {TILE}u;\n")
 }
 
-fn source(dim: u32) -> String {
-    let choices = Choices::default().list("WIDTHS", [32, 16, 8, 4, 2, 1]);
-    constants(dim) + &expand(include_str!("kernel.wgsl"), &choices)
+fn source(dim: u32, variants: Variants) -> String {
+    let choices = variants.steps(Choices::default(), 64);
+    variants.preamble().to_owned() + &constants(dim) + &expand(include_str!("kernel.wgsl"), &choices)
 }
 
 fn reduce_source(dim: u32) -> String {
@@ -154,7 +156,9 @@ mod tests {
     #[test]
     fn every_variant_is_valid_wgsl() {
         for dim in [4, 8, 64, 80, 96, 128, 256] {
-            crate::ops::tests::validate("attention", &source(dim));
+            for subgroup in [0, 4, 32, 64] {
+                crate::ops::tests::validate("attention", &source(dim, Variants { subgroup }));
+            }
             crate::ops::tests::validate("attention_reduce", &reduce_source(dim));
         }
     }

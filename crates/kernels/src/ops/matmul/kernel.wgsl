@@ -128,10 +128,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
 #end
     }
+#if SHARED
 #for t TILES
     sums[64u * $t + thread] = sum$t;
 #if NORM
     squares[64u * $t + thread] = square$t;
+#end
 #end
 #end
     workgroupBarrier();
@@ -141,6 +143,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         sums[64u * $t + thread] += sums[64u * $t + thread + $w];
 #if NORM
         squares[64u * $t + thread] += squares[64u * $t + thread + $w];
+#end
+#end
+    }
+    workgroupBarrier();
+#end
+#if NEAR
+#for t TILES
+#if SHARED
+    sum$t = sums[64u * $t + thread];
+#if NORM
+    square$t = squares[64u * $t + thread];
+#end
+#end
+#for w NEAR
+    sum$t += subgroupShuffleXor(sum$t, $w);
+#if NORM
+    square$t += subgroupShuffleXor(square$t, $w);
+#end
+#end
+#end
+    if lane == 0u {
+#for t TILES
+        sums[64u * $t + thread] = sum$t;
+#if NORM
+        squares[64u * $t + thread] = square$t;
 #end
 #end
     }

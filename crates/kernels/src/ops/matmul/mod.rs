@@ -10,7 +10,7 @@ use wgpu::{BindGroup, Buffer};
 use super::{Rows, stride};
 use crate::pipeline::Kind;
 use crate::template::{Choices, expand};
-use crate::{Commands, Format, Gpu, GpuError, Pipeline, Weights};
+use crate::{Commands, Format, Gpu, GpuError, Pipeline, Variants, Weights};
 
 /// Rows of x that a workgroup of the larger variant takes: each weight unpacked serves them all.
 const TILE: u32 = 8;
@@ -64,6 +64,7 @@ impl Matmul {
             norm: operands.norm.is_some(),
             bias: operands.bias.is_some(),
             end,
+            beyond: gpu.variants(),
         };
         let (one, many) = (variant(1).pipeline(gpu), variant(TILE).pipeline(gpu));
         let rows_per_group = 4 * 64 / lanes(weights.items);
@@ -131,6 +132,8 @@ pub(crate) struct Variant {
     norm: bool,
     bias: bool,
     end: End,
+    /// What the device has beyond the floor.
+    beyond: Variants,
 }
 
 impl Variant {
@@ -142,12 +145,13 @@ impl Variant {
         };
         let flag = |on: bool, name: &'static str| if on { name } else { "" };
         format!(
-            "matmul.{}.l{}.t{}.{end}{}{}",
+            "matmul.{}.l{}.t{}.{end}{}{}{}",
             self.format.name(),
             self.lanes,
             self.tile,
             flag(self.norm, ".norm"),
             flag(self.bias, ".bias"),
+            self.beyond.suffix(),
         )
     }
 
@@ -155,11 +159,11 @@ impl Variant {
         let Variant {
             format, lanes, tile, ..
         } = *self;
-        let widths = (0..lanes.ilog2()).rev().map(|power| 1 << power);
-        let choices = Choices::default()
+        let choices = self
+            .beyond
+            .steps(Choices::default(), lanes)
             .list("TILES", 0..tile)
             .list("FOUR", 0..4)
-            .list("WIDTHS", widths)
             .flag("LOOP", tile > 1)
             .flag("NORM", self.norm)
             .flag("BIAS", self.bias)
@@ -176,7 +180,8 @@ impl Variant {
         };
         let groups = 64 / lanes;
         format!(
-            "const TILE = {tile}u;\nconst LANES = {lanes}u;\nconst GROUPS = {groups}u;\n{}{}{}",
+            "{}const TILE = {tile}u;\nconst LANES = {lanes}u;\nconst GROUPS = {groups}u;\n{}{}{}",
+            self.beyond.preamble(),
             include_str!("../../formats/common.wgsl"),
             format.wgsl(),
             expand(include_str!("kernel.wgsl"), &choices)
@@ -218,7 +223,7 @@ mod tests {
                     (true, true, 8),
                     (false, true, 2),
                 ] {
-                    for tile in [1, TILE] {
+                    for (tile, subgroup) in [(1, 0), (1, 4), (1, 32), (TILE, 0), (TILE, 8)] {
                         let variant = Variant {
                             format,
                             lanes,
@@ -226,6 +231,7 @@ mod tests {
                             norm,
                             bias,
                             end,
+                            beyond: Variants { subgroup },
                         };
                         crate::ops::tests::validate(&variant.name(), &variant.source());
                     }

@@ -53,6 +53,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if thread < $w { squares[thread] += squares[thread + $w]; }
     workgroupBarrier();
 #end
+#if NEAR
+    square = squares[thread];
+#for w NEAR
+    square += subgroupShuffleXor(square, $w);
+#end
+    if thread == 0u { squares[0] = square; }
+    workgroupBarrier();
+#end
     let scale = 1.0 / sqrt(squares[0] / f32(dim) + shape.eps);
 #else
     let scale = 1.0;

@@ -10,7 +10,7 @@ use wgpu::{BindGroup, Buffer};
 use super::{Rows, stride};
 use crate::pipeline::Kind;
 use crate::template::{Choices, expand};
-use crate::{Commands, Gpu, Pipeline};
+use crate::{Commands, Gpu, Pipeline, Variants};
 
 /// The heads of a layer.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +57,10 @@ impl Rope {
     pub fn new(gpu: &Gpu, heads: Heads, operands: &Operands<'_>) -> Rope {
         let norm = operands.norms.is_some();
         let layout = if operands.neox { "neox" } else { "neighbours" };
-        let name = format!("rope.{layout}{}", if norm { ".norm" } else { "" });
+        // Without a norm nothing is added up.
+        let variants = if norm { gpu.variants() } else { Variants::default() };
+        let norm_name = if norm { ".norm" } else { "" };
+        let name = format!("rope.{layout}{norm_name}{}", variants.suffix());
         let mut kinds = vec![
             (0, Kind::Write),
             (1, Kind::Write),
@@ -69,7 +72,7 @@ impl Rope {
         if norm {
             kinds.extend([(6, Kind::Read), (7, Kind::Read)]);
         }
-        let pipeline = gpu.pipeline(&name, &kinds, || source(operands.neox, norm));
+        let pipeline = gpu.pipeline(&name, &kinds, || source(operands.neox, norm, variants));
         let all = heads.query + 2 * heads.kv;
         let shape = gpu.uniform(
             "shape",
@@ -107,12 +110,12 @@ impl Rope {
     }
 }
 
-fn source(neox: bool, norm: bool) -> String {
-    let choices = Choices::default()
-        .list("WIDTHS", [32, 16, 8, 4, 2, 1])
+fn source(neox: bool, norm: bool, variants: Variants) -> String {
+    let choices = variants
+        .steps(Choices::default(), 64)
         .flag("NEOX", neox)
         .flag("NORM", norm);
-    expand(include_str!("kernel.wgsl"), &choices)
+    variants.preamble().to_owned() + &expand(include_str!("kernel.wgsl"), &choices)
 }
 
 #[cfg(test)]
@@ -122,7 +125,9 @@ mod tests {
     #[test]
     fn every_variant_is_valid_wgsl() {
         for (neox, norm) in [(false, false), (false, true), (true, false), (true, true)] {
-            crate::ops::tests::validate("rope", &source(neox, norm));
+            for subgroup in [0, 8, 64] {
+                crate::ops::tests::validate("rope", &source(neox, norm, Variants { subgroup }));
+            }
         }
     }
 }
