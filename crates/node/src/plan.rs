@@ -64,7 +64,8 @@ impl Request {
         }
     }
 
-    /// The cheapest stages for a span of layers; those that failed lately only where nobody else is.
+    /// The cheapest stages for a span of layers; those that were too slow only where nobody else is, and only then
+    /// those that failed lately.
     pub(crate) fn plan(
         &self,
         span: LayerRange,
@@ -72,9 +73,16 @@ impl Request {
         to: &PeerId,
         world: &World<'_>,
     ) -> Option<Vec<Leg>> {
-        [false, true]
+        let tries = [
+            (false, &self.not_asked()),
+            (false, &self.avoid),
+            (true, &self.avoid),
+        ];
+        tries
             .into_iter()
-            .find_map(|failed_too| self.plan_among(span, from, to, failed_too, world))
+            .find_map(|(failed_too, avoid)| {
+                self.plan_avoiding(span, (from, to), self.whom(failed_too), avoid, world)
+            })
             .map(|(legs, _)| legs)
     }
 
@@ -91,7 +99,7 @@ impl Request {
         let from = at.checked_sub(1).map_or(me, |at| &self.places[at].active.peer);
         let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
         let slot = &self.places[at].active;
-        let mut others = self.avoid.clone();
+        let mut others = self.not_asked();
         others.insert(slot.peer.clone(), Now(u64::MAX));
         let whom = self.whom(false);
         self.plan_avoiding(slot.stage.layers, (from, to), whom, &others, world)
@@ -118,7 +126,7 @@ impl Request {
         };
         let to = self.places.get(at + 1).map_or(me, |place| &place.active.peer);
         let slot = &self.places[at].active;
-        let mut others = self.avoid.clone();
+        let mut others = self.not_asked();
         others.insert(slot.peer.clone(), Now(u64::MAX));
         let Some((legs, cost)) =
             self.plan_avoiding(slot.stage.layers, (from, to), self.whom(false), &others, world)
@@ -136,15 +144,14 @@ impl Request {
         theirs.saturating_mul(STRAGGLER_TIMES) + STRAGGLER_US < us && cost.us < us
     }
 
-    fn plan_among(
-        &self,
-        span: LayerRange,
-        from: &PeerId,
-        to: &PeerId,
-        failed_too: bool,
-        world: &World<'_>,
-    ) -> Option<(Vec<Leg>, route::Cost)> {
-        self.plan_avoiding(span, (from, to), self.whom(failed_too), &self.avoid, world)
+    /// Whom to leave alone where there is a choice.
+    pub(crate) fn not_asked(&self) -> BTreeMap<PeerId, Now> {
+        let mut all = self.avoid.clone();
+        for (peer, until) in &self.slow {
+            let known = all.entry(peer.clone()).or_default();
+            *known = (*known).max(*until);
+        }
+        all
     }
 
     fn plan_avoiding(

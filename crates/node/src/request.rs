@@ -72,6 +72,8 @@ pub(crate) struct Request {
     pub(crate) member: bool,
     /// Whom not to ask, and until when.
     pub(crate) avoid: BTreeMap<PeerId, Now>,
+    /// Whom to ask only where there is no other way, and until when: they would do it, slowly or late.
+    pub(crate) slow: BTreeMap<PeerId, Now>,
     /// Who said that their terms do not allow it, for as long as nobody's standing changes.
     pub(crate) denied: BTreeSet<PeerId>,
     /// Why somebody refused last, and in which words: the reason to give where nobody is left.
@@ -145,6 +147,7 @@ impl Request {
             sampled: 0,
             member: false,
             avoid: BTreeMap::new(),
+            slow: BTreeMap::new(),
             denied: BTreeSet::new(),
             refused: None,
             here_failed: false,
@@ -210,7 +213,7 @@ impl Request {
             Message::Token(token) => self.token(session, token, world),
             Message::Trace(trace) => {
                 self.trace(session, &trace, world.peers, now);
-                self.straggles(session, world) && self.lose(session, Some(STRAGGLER_MS), false, world)
+                self.straggles(session, world) && self.leave_for(session, STRAGGLER_MS, world)
             }
             Message::Ack(ack) => {
                 if let Some(slot) = self.slot(session) {
@@ -240,7 +243,7 @@ impl Request {
                     slot.heard(now);
                 }
                 if self.has_other_way(session, world) {
-                    return self.lose(session, Some(QUEUED_MS), false, world);
+                    return self.leave_for(session, QUEUED_MS, world);
                 }
                 self.say_waiting(world.desk);
                 false
@@ -303,6 +306,14 @@ impl Request {
             hop.lost = true;
         }
         true
+    }
+
+    /// A stage that does what it can is left, since others are faster. Answers whether the route must change.
+    fn leave_for(&mut self, session: SessionId, ms: u64, world: &mut World<'_>) -> bool {
+        if let Some(peer) = self.slot(session).map(|slot| slot.peer.clone()) {
+            self.slow.insert(peer, world.desk.now.plus_ms(ms));
+        }
+        self.lose(session, None, false, world)
     }
 
     /// Somebody's standing changed: stages on devices that have no business in this any more are lost, and whoever

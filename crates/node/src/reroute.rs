@@ -350,6 +350,7 @@ impl Request {
     /// Who could take over which place, the fastest first: nobody who is on the route, nobody to be avoided.
     fn stand_ins(&self, at: usize, world: &World<'_>) -> Vec<PeerId> {
         let stage = self.places[at].active.stage;
+        let avoided = self.not_asked();
         let reach = |peer: &PeerId| world.desk.reach(peer);
         let (mut candidates, _) =
             world
@@ -368,7 +369,7 @@ impl Request {
             covers
                 && candidate.peer != world.desk.me
                 && !used(&candidate.peer)
-                && !self.avoid.contains_key(&candidate.peer)
+                && !avoided.contains_key(&candidate.peer)
         });
         candidates.sort_by_key(|candidate| candidate.us_per_layer);
         candidates.into_iter().map(|candidate| candidate.peer).collect()
