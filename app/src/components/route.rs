@@ -108,12 +108,7 @@ fn hop(hop: &Hop) -> AnyView {
     );
     let what = [hop.backend.to_uppercase(), hop.adapter.clone()];
     let what: Vec<String> = what.into_iter().filter(|word| !word.is_empty()).collect();
-    let facts = format!(
-        "{} · {} {}",
-        what.join(" · "),
-        format::duration_ms(hop.ms),
-        t.route_step
-    );
+    let facts = format!(" · {} {}", format::duration_ms(hop.ms), t.route_step);
     view! {
         <li
             class="hop"
@@ -128,7 +123,7 @@ fn hop(hop: &Hop) -> AnyView {
             {icon(if here { Icon::Device } else { Icon::Globe })}
             <span class="hop-name" title=hop.peer.clone()><bdi>{name}</bdi></span>
             <span>{range}</span>
-            <span class="quiet">{facts}</span>
+            <span class="quiet"><bdi>{what.join(" · ")}</bdi>{facts}</span>
             {hop.lost.then(|| view! { <span class="quiet">{t.route_lost}</span> })}
         </li>
     }

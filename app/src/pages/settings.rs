@@ -50,7 +50,7 @@ fn Appearance() -> impl IntoView {
             <h2 id="appearance-title">{t.appearance}</h2>
             <label class="setting">
                 <span>{t.theme}</span>
-                <select class="field" on:change:target=move |event| settings.update(|s| s.theme = event.target().value())>
+                <select class="field" data-testid="theme" on:change:target=move |event| settings.update(|s| s.theme = event.target().value())>
                     {themes.into_iter().collect_view()}
                 </select>
             </label>
