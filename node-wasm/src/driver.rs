@@ -266,10 +266,10 @@ impl Driver {
     }
 
     fn sleep_ms(&self) -> u32 {
-        let until = self
-            .wake_at
-            .map_or(LONGEST_SLEEP_MS, |at| at.since(self.clock.now()));
-        u32::try_from(until.min(LONGEST_SLEEP_MS)).unwrap_or(u32::MAX)
+        let node = self.wake_at.map(|at| at.since(self.clock.now()));
+        let view = self.view.borrow().next_refresh_ms();
+        let until = node.into_iter().chain(view).min();
+        u32::try_from(until.map_or(LONGEST_SLEEP_MS, |ms| ms.min(LONGEST_SLEEP_MS))).unwrap_or(u32::MAX)
     }
 }
 

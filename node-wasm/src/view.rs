@@ -14,8 +14,9 @@ use crate::net::Event;
 use crate::roll::kept_id;
 use crate::snapshot::{Connection, Lending, ModelInfo, Snapshot, SwarmInfo, WorkerInfo};
 
-/// Screens are not repainted more often than this.
-const REFRESH_EVERY_MS: u64 = 50;
+/// Screens are not repainted more often than this: what a device can do goes to those it computes for, and on a small one
+/// painting counters costs more than the layers do.
+const REFRESH_EVERY_MS: u64 = 250;
 
 /// What the page may look at, and who wants to know when it changes.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub(crate) struct View {
     relay_models: Vec<ModelInfo>,
     kept_models: Vec<ModelInfo>,
     last_refresh: Option<Now>,
+    /// The node was busy since: what it did is shown when the time has come.
+    behind: bool,
     /// The swarm that is shown, where it is not the relay's.
     swarm: Option<SwarmId>,
     /// What computes this tab's own stages, and its name, by their layers.
@@ -149,8 +152,10 @@ impl View {
             .last_refresh
             .is_some_and(|last| now.since(last) < REFRESH_EVERY_MS)
         {
+            self.behind = true;
             return;
         }
+        self.behind = false;
         self.last_refresh = Some(now);
         let state = node.snapshot();
         let shown = self.swarm.unwrap_or(state.home);
@@ -168,6 +173,11 @@ impl View {
             gave.bytes = given.bytes;
             lend(snapshot, &state.lending);
         });
+    }
+
+    /// How long the loop may sleep at most before it calls [`View::refresh`] again, where something waits to be shown.
+    pub(crate) fn next_refresh_ms(&self) -> Option<u64> {
+        self.behind.then_some(REFRESH_EVERY_MS)
     }
 
     /// Which back end each worker says that it has.
