@@ -150,12 +150,20 @@ impl Shard {
         self.compute.kind()
     }
 
-    /// Whether a position has the same bits whatever it is computed with. The CPU promises it; a GPU says
-    /// what its self-test found.
+    /// Whether the device gives a position the same bits whatever it is computed with. The CPU promises it; a
+    /// GPU says what its self-test found. One that does not is given one position after the other, so that a
+    /// replay has the same bits nonetheless, and takes as long for a prompt as for an answer.
     pub fn is_batch_invariant(&self) -> bool {
         match &self.compute {
             Compute::Cpu(_) => true,
             Compute::Gpu(stage) => stage.self_test().batch_invariant,
+        }
+    }
+
+    /// Computes one position after the other from now on, as on a device that is not batch invariant.
+    pub fn compute_row_by_row(&mut self) {
+        if let Compute::Gpu(stage) = &mut self.compute {
+            stage.compute_row_by_row();
         }
     }
 

@@ -24,8 +24,8 @@ fn main() -> ExitCode {
 fn write() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (ty, path, shape) = match arguments.as_slice() {
-        [ty, path] => (ty, path, small()),
-        [ty, path, size] if size == "large" => (ty, path, large()),
+        [ty, path] => (ty, path, Model::small()),
+        [ty, path, size] if size == "large" => (ty, path, Model::large()),
         _ => {
             return Err(Error::other(
                 "two arguments are needed, and no other third than `large`",
@@ -41,35 +41,4 @@ fn write() -> Result<()> {
         .writer()
         .map_err(Error::other)?
         .write(BufWriter::new(File::create(path)?))
-}
-
-/// What one tab holds easily.
-fn small() -> Model {
-    Model {
-        n_layers: 12,
-        d_model: 768,
-        d_ffn: 2_048,
-        n_heads: 12,
-        n_kv_heads: 4,
-        vocab: 4_096,
-        context: 1_024,
-        seed: 79,
-        ..Model::tiny()
-    }
-}
-
-/// What is meant to be shared: embedding and head of 128 MiB and more each.
-fn large() -> Model {
-    Model {
-        n_layers: 15,
-        d_model: 2_048,
-        d_ffn: 5_632,
-        n_heads: 32,
-        n_kv_heads: 8,
-        vocab: 128_256,
-        context: 512,
-        tied_head: false,
-        seed: 1_247,
-        ..Model::tiny()
-    }
 }

@@ -87,6 +87,37 @@ impl Model {
         }
     }
 
+    /// 79 million parameters: what one tab holds easily.
+    pub fn small() -> Model {
+        Model {
+            n_layers: 12,
+            d_model: 768,
+            d_ffn: 2_048,
+            n_heads: 12,
+            n_kv_heads: 4,
+            vocab: 4_096,
+            context: 1_024,
+            seed: 79,
+            ..Model::tiny()
+        }
+    }
+
+    /// 1.2 billion parameters: what is meant to be shared, with an embedding and a head of 128 MiB and more each.
+    pub fn large() -> Model {
+        Model {
+            n_layers: 15,
+            d_model: 2_048,
+            d_ffn: 5_632,
+            n_heads: 32,
+            n_kv_heads: 8,
+            vocab: 128_256,
+            context: 512,
+            tied_head: false,
+            seed: 1_247,
+            ..Model::tiny()
+        }
+    }
+
     /// The file.
     ///
     /// # Errors

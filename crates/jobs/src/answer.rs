@@ -44,8 +44,8 @@ pub enum Answer {
         adapter: String,
     },
     /// `us_per_token` is measured, one token after the other. `kernels` is what they use of a GPU: `f32`, and
-    /// what it has beyond. `batch_invariant`: a row has the same bits alone and among others; where it has not, what
-    /// is replayed must come in the chunks in which it came first.
+    /// what it has beyond. `batch_invariant`: a row has the same bits alone and among others; where it has not,
+    /// rows are computed one after the other, which makes prompts slower.
     Stage {
         backend: String,
         adapter: String,

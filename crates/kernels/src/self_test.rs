@@ -202,3 +202,26 @@ fn nmse(found: &[f32], wanted: &[f64]) -> f64 {
     let error = found.iter().zip(wanted).map(|(a, b)| (f64::from(*a) - b).powi(2));
     error.sum::<f64>() / wanted.iter().map(|b| b * b).sum::<f64>().max(1e-30)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bit_is_found_and_a_wrong_answer_is_an_error() {
+        let mut found = SelfTest {
+            batch_invariant: true,
+            worst_nmse: 0.0,
+        };
+        let wanted = [1.0, -2.0];
+        found.judge("k", &[1.0, -2.0], &[1.0, -2.0], &wanted).unwrap();
+        assert!(found.batch_invariant);
+        let next = f32::from_bits(1.0_f32.to_bits() + 1);
+        found.judge("k", &[1.0, -2.0], &[next, -2.0], &wanted).unwrap();
+        assert!(!found.batch_invariant && found.worst_nmse > 0.0);
+        for wrong in [[1.0, -2.2], [f32::NAN, -2.0]] {
+            let error = found.judge("k", &[1.0, -2.0], &wrong, &wanted).unwrap_err();
+            assert!(error.to_string().contains("computes k wrongly"), "{error}");
+        }
+    }
+}

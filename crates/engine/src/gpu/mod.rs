@@ -36,6 +36,8 @@ pub(crate) struct GpuStage {
     /// The cosines and sines of as many positions as any session asked for so far.
     turns: Option<(Buffer, u32)>,
     self_test: SelfTest,
+    /// Rows are computed one after the other: the device does not give them the same bits among others.
+    row_by_row: bool,
     variants: Variants,
     cost: GpuCost,
 }
@@ -135,6 +137,7 @@ impl GpuStage {
             rope: RopeTable::new(&config.rope, &factors),
             turns: None,
             self_test,
+            row_by_row: !self_test.batch_invariant,
             variants: gpu.variants(),
             cost: GpuCost::default(),
             gpu,
@@ -143,6 +146,11 @@ impl GpuStage {
 
     pub(crate) fn self_test(&self) -> SelfTest {
         self.self_test
+    }
+
+    /// From now on one row after the other.
+    pub(crate) fn compute_row_by_row(&mut self) {
+        self.row_by_row = true;
     }
 
     /// Which variants of the kernels it uses.

@@ -34,7 +34,10 @@ impl GpuStage {
         }
         self.cost = GpuCost::default();
         let mut collected = Collected::default();
-        let at_once = CHUNK_ROWS.min(Attention::rows_at_once(session.capacity)) as usize;
+        let at_once = match self.row_by_row {
+            true => 1,
+            false => CHUNK_ROWS.min(Attention::rows_at_once(session.capacity)) as usize,
+        };
         for start in (0..rows).step_by(at_once) {
             let chunk = start..rows.min(start + at_once);
             let n = (chunk.end - chunk.start) as u32;
