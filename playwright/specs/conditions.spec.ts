@@ -102,3 +102,33 @@ test('a phone lends a small range, keeps its screen on and says how to scan', as
   await expect(page.getByTestId('scan').or(page.getByTestId('scan-none'))).toBeVisible();
   await expect(page.getByTestId('invite-note')).toHaveAttribute('data-reason', 'local');
 });
+
+test('a tab that lends holds a Web Lock, plays a tone only where that was asked for, and gives both back', async ({ openTab }) => {
+  const page = await lending(openTab, '', async (page) => {
+    await page.addInitScript(() => {
+      const tones: AudioContext[] = [];
+      const Inner = globalThis.AudioContext;
+      Object.assign(globalThis, {
+        __tones: tones,
+        AudioContext: class extends Inner {
+          constructor() {
+            super();
+            tones.push(this);
+          }
+        },
+      });
+    });
+  });
+  const locks = () => page.evaluate(async () => (await navigator.locks.query()).held?.filter(({ name }) => name === 'manyhands-lending').length);
+  const tones = () => page.evaluate(() => ((globalThis as any).__tones as AudioContext[]).map(({ state }) => state));
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  await expect(page.locator('section[aria-labelledby=conditions-title]')).toContainText('hidden the browser may slow it down');
+  expect(await locks()).toBe(1);
+  expect(await tones()).toEqual([]);
+  await page.getByTestId('lend-tone').check();
+  await expect.poll(tones).toEqual(['running']);
+  await page.getByTestId('lend-toggle').click();
+  await expect(status(page)).toHaveAttribute('data-state', 'off');
+  await expect.poll(tones).toEqual(['closed']);
+  await expect.poll(locks).toBe(0);
+});

@@ -31,6 +31,59 @@ test('a phone that scans the QR code can lend', async ({ openTab }) => {
   await expect(phone.page.getByTestId('lend-status')).toHaveAttribute('data-state', 'off');
 });
 
+test('the camera in the app reads the code of another screen, shows where it leads, and turns itself off', async ({ openTab }) => {
+  const desk = await openTab();
+  await desk.page.goto('/lend');
+  const qr = desk.page.getByTestId('invite-qr');
+  await qr.scrollIntoViewIfNeeded();
+  const picture = (await qr.screenshot()).toString('base64');
+  const link = await scan(desk.page);
+
+  const { page: phone } = await openTab(PHONE);
+  // A camera that sees the picture, and a reader as browsers on phones have one.
+  await phone.exposeFunction('readPicture', (png: string) => {
+    try {
+      return decodeQr(Buffer.from(png, 'base64'));
+    } catch {
+      return null;
+    }
+  });
+  await phone.addInitScript((picture) => {
+    const tracks: MediaStreamTrack[] = [];
+    Object.assign(globalThis, { cameraTracks: tracks });
+    navigator.mediaDevices.getUserMedia = async () => {
+      const seen = new Image();
+      seen.src = `data:image/png;base64,${picture}`;
+      await seen.decode();
+      const canvas = document.createElement('canvas');
+      [canvas.width, canvas.height] = [seen.width, seen.height];
+      setInterval(() => canvas.getContext('2d')!.drawImage(seen, 0, 0), 50);
+      const stream = canvas.captureStream(20);
+      tracks.push(...stream.getTracks());
+      return stream;
+    };
+    Object.assign(globalThis, {
+      BarcodeDetector: class {
+        async detect(video: HTMLVideoElement) {
+          const canvas = document.createElement('canvas');
+          [canvas.width, canvas.height] = [video.videoWidth, video.videoHeight];
+          if (canvas.width === 0) return [];
+          canvas.getContext('2d')!.drawImage(video, 0, 0);
+          const rawValue = await (globalThis as any).readPicture(canvas.toDataURL('image/png').split(',')[1]);
+          return rawValue === null ? [] : [{ rawValue }];
+        }
+      },
+    });
+  }, picture);
+  await phone.goto('/lend');
+  await phone.getByTestId('scan').tap();
+  await expect(phone.getByTestId('scan-link')).toHaveAttribute('href', link);
+  await expect(phone.locator('video')).toHaveCount(0);
+  expect(await phone.evaluate(() => ((globalThis as any).cameraTracks as MediaStreamTrack[]).map(({ readyState }) => readyState))).toEqual(['ended']);
+  // Nothing opens by itself.
+  expect(new URL(phone.url()).pathname).toBe('/lend');
+});
+
 test('a phone that scans the QR code lends after two taps, and computes a third of the next answer', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const [first, second, last] = thirds(model.layers);
@@ -45,7 +98,9 @@ test('a phone that scans the QR code lends after two taps, and computes a third 
   await phone.goto(link.href);
   await phone.getByTestId('lend-toggle').tap();
   await phone.locator('[data-testid=consent-dialog][data-for=lend]').getByTestId('consent-accept').tap();
+  const agreed = Date.now();
   await expect(phone.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  console.log(`figure: a phone is ready: ${Date.now() - agreed} ms after it agreed`);
 
   const chat = new ChatPage((await openTab()).page);
   await chat.open(model.id, 'swarm', TOKENS);
@@ -55,4 +110,5 @@ test('a phone that scans the QR code lends after two taps, and computes a third 
   const stages = await chat.stages();
   expect(stages.map(({ first, last }) => [first, last + 1])).toEqual([first, second, last]);
   expect(new Set(stages.map(({ peer }) => peer)).size).toBe(3);
+  expect(Date.now() - agreed, 'a job within a minute').toBeLessThan(60_000);
 });

@@ -1,5 +1,6 @@
 // The SDK: two pages lend by it, a third asks by it, in the shape of OpenAI's chunks.
 import type { Page } from '@playwright/test';
+import { isChunk } from '../fixtures/openai.ts';
 import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
@@ -37,11 +38,18 @@ test('pages lend and ask by the SDK, and chunks are as OpenAI clients expect the
     return chunks;
   }, { prompt: PROMPT, mode: 'swarm', stream: true, temperature: 0, seed: 1, max_tokens: TOKENS });
 
+  expect(chunks.filter((chunk) => !isChunk(chunk))).toEqual([]);
   for (const chunk of chunks) {
-    expect(chunk).toMatchObject({ id: chunks[0].id, object: 'chat.completion.chunk', created: expect.any(Number) });
+    expect(chunk.id).toBe(chunks[0].id);
     expect(chunk.choices).toHaveLength(1);
     expect(chunk.choices[0].index).toBe(0);
   }
+  // What is no chunk is told from one.
+  const [first] = chunks;
+  for (const wrong of [
+    { ...first, object: 'chat.completion' }, { ...first, created: 1.5 }, { ...first, extra: 1 }, { ...first, choices: [{ delta: {}, index: 0 }] },
+    { ...first, choices: [{ ...first.choices[0], finish_reason: 'done' }] }, { ...first, usage: { prompt_tokens: 1 } },
+  ]) expect(isChunk(wrong), JSON.stringify(wrong)).toBe(false);
   const text = chunks.map((chunk) => chunk.choices[0].delta.content ?? '').join('');
   expect(words(text)).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
   const last = chunks.at(-1);
