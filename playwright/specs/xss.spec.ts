@@ -5,6 +5,7 @@ import { archive } from '../fixtures/archive.ts';
 import { writeSeededModel } from '../fixtures/seeded-model.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { corpus } from '../fixtures/xss.ts';
+import { KeysPage } from '../pages/keys.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
 
@@ -102,6 +103,51 @@ test('the same texts as names: of models, of the swarm, of devices, of files and
   await page.getByTestId('message-route').locator('summary').click();
   await expect(page.locator('.hop')).toHaveCount(PAYLOADS.length);
   await expectHarmless(page);
+  expect(outside).toEqual([]);
+});
+
+test('the same texts as titles of conversations, as what a model is called, and as words of errors', async ({ openTab }) => {
+  test.setTimeout(240_000);
+  const { page, outside } = await watched(openTab);
+  const titles = PAYLOADS.map((text, at) => ({ id: `t${at}`, title: text, messages: [{ role: 'user' as const, text: 'x' }] }));
+  const faulty = PAYLOADS.flatMap((text) => [
+    { role: 'user' as const, text: 'x' },
+    { role: 'assistant' as const, text: 'y', model: text, fault: { code: text, detail: text, why: text }, route: { hops: [], replays: 0, bytes: 0 } },
+  ]);
+  await new SettingsPage(page).import(archive(...titles, { id: 'faulty', title: 'Faulty', messages: faulty }), String(PAYLOADS.length + 1));
+  await page.goto('/');
+  await expect(page.locator('.history-list li')).toHaveCount(PAYLOADS.length + 1);
+  await expectHarmless(page);
+  await page.locator('.history-open').filter({ hasText: /^Faulty$/ }).click();
+  await expect(page.getByTestId('error')).toHaveCount(PAYLOADS.length);
+  await expect(page.locator('.route-facts')).toHaveCount(PAYLOADS.length);
+  await expectHarmless(page);
+  expect(outside).toEqual([]);
+});
+
+test('the same texts as names of swarms, and in the address', async ({ openTab }) => {
+  const { page, outside } = await watched(openTab);
+  const keys = new KeysPage(page);
+  await keys.open();
+  const names = [...PAYLOADS.slice(0, 8), ...PAYLOADS.slice(-2)].map((text) => text.slice(0, 60));
+  for (const [at, name] of names.entries()) {
+    await page.getByTestId('swarm-name').fill(name);
+    await page.getByTestId('swarm-create').click();
+    await expect(page.getByTestId('swarm')).toHaveCount(at + 1);
+  }
+  await page.getByTestId('swarm-use').last().click();
+  await expectHarmless(page);
+  for (const route of ['/lend', '/swarm', '/']) {
+    await page.goto(route);
+    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await expectHarmless(page);
+  }
+  for (const text of PAYLOADS.slice(0, 40)) {
+    const each = encodeURIComponent(text);
+    await page.goto(`/?model=${each}&layers=${each}&backend=${each}&mode=${each}&storage=memory&net=${each}&wire=${each}#${each}`);
+    await expect(page.getByTestId('chat-input')).toBeVisible();
+    await expectHarmless(page);
+  }
   expect(outside).toEqual([]);
 });
 
