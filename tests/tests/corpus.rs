@@ -4,6 +4,8 @@
 
 #[path = "../fuzz/once.rs"]
 mod once;
+#[path = "../../crates/protocol/tests/support/mod.rs"]
+mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -162,6 +164,25 @@ fn the_corpora_are_read_without_a_panic() {
             once(&fs::read(&file).unwrap());
         }
     }
+}
+
+#[test]
+fn extreme_numbers_in_every_field_of_what_is_signed_are_survived() {
+    let mut tried = 0;
+    for ((target, name), bytes) in seeds() {
+        let once = match target {
+            "record" => once::record,
+            "offer" => once::offer,
+            _ => continue,
+        };
+        if name.ends_with("payload") {
+            for (_, changed) in support::with_extremes(&bytes) {
+                once(&changed);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 60 * support::EXTREMES.len(), "{tried} numbers");
 }
 
 #[test]

@@ -107,7 +107,20 @@ fn warm(world: &mut World, asker: usize) {
 fn p95_within(case: &Case, limit_ms: u64) {
     let mut stalls: Vec<u64> = (0..20).map(|seed| stall(case, seed)).collect();
     stalls.sort_unstable();
-    eprintln!("stalls in ms: {stalls:?}");
+    eprintln!(
+        "{} tokens, {} ms there and back, {}, {}: stall p50 {} ms, p95 {} ms, worst {} ms",
+        case.prompt,
+        2 * case.delay_ms,
+        if case.shadow { "shadowed" } else { "not shadowed" },
+        if case.silent {
+            "lost without a word"
+        } else {
+            "closed"
+        },
+        stalls[10],
+        stalls[18],
+        stalls[19]
+    );
     assert!(
         stalls[18] <= limit_ms,
         "p95 {} ms, at most {limit_ms}: {stalls:?}",

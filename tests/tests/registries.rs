@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
-use node::LendState;
 use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
+use node::{LendState, Snapshot};
 use protocol::{Backend, LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
@@ -55,7 +55,17 @@ fn name(registry: &Registry) -> SwarmId {
 }
 
 /// Hosts that all know a swarm's first record; the first belongs to its Owner, key 1, the others to keys 2, 3, …
+/// The swarm is the one that is open to everybody.
 fn world(hosts: usize) -> (World, SwarmId) {
+    following(hosts, true)
+}
+
+/// The same, but the swarm is one of key 1's own, beside the one that is open to everybody.
+fn private(hosts: usize) -> (World, SwarmId) {
+    following(hosts, false)
+}
+
+fn following(hosts: usize, open: bool) -> (World, SwarmId) {
     let registry = founded();
     let mut world = World::new(1);
     world.network.everywhere = Some(Distance {
@@ -63,13 +73,28 @@ fn world(hosts: usize) -> (World, SwarmId) {
         jitter_ms: 5,
         bytes_per_ms: 0,
     });
-    world.swarm = name(&registry);
+    if open {
+        world.swarm = name(&registry);
+    }
     for seed in 1..=hosts as u8 {
         let host = world.host(SPEED);
         world.belongs_to(host, key(seed));
         world.input(host, Input::Follow(Box::new(registry.clone())));
     }
     (world, name(&registry))
+}
+
+fn snapshot(world: &World, host: usize) -> Snapshot {
+    world.hosts[host].node.as_ref().unwrap().snapshot()
+}
+
+/// A host asks, and it is over within this time, one way or another; when.
+fn over(world: &mut World, host: usize, question: Ask, within_ms: u64) -> u64 {
+    let request = question.request;
+    world.input(host, Input::Ask(question));
+    world
+        .run_until_over(host, request, world.now + within_ms)
+        .unwrap()
 }
 
 fn registry(world: &World, host: usize, swarm: &SwarmId) -> Registry {
@@ -162,21 +187,13 @@ fn refusal(world: &World, host: usize) -> &str {
     }
 }
 
-/// Like [`world`], but the swarm is one of key 1's own, beside the one that is open to everybody.
-fn private(hosts: usize) -> (World, SwarmId) {
-    let registry = founded();
-    let mut world = World::new(1);
-    world.network.everywhere = Some(Distance {
-        delay_ms: 5,
-        jitter_ms: 5,
-        bytes_per_ms: 0,
-    });
-    for seed in 1..=hosts as u8 {
-        let host = world.host(SPEED);
-        world.belongs_to(host, key(seed));
-        world.input(host, Input::Follow(Box::new(registry.clone())));
-    }
-    (world, name(&registry))
+/// A swarm of key 1's own with so many hosts, of which the second is a Worker and lends to its members.
+fn with_a_worker(hosts: usize) -> (World, SwarmId) {
+    let (mut world, swarm) = private(hosts);
+    join(&mut world, &swarm, 1);
+    lend_to(&mut world, 1, swarm, members());
+    world.run_until(world.now + 8_000);
+    (world, swarm)
 }
 
 fn lend_to(world: &mut World, host: usize, swarm: SwarmId, policy: SwarmPolicy) {
@@ -195,7 +212,7 @@ fn members() -> SwarmPolicy {
 }
 
 fn lending(world: &World, host: usize) -> LendState {
-    world.hosts[host].node.as_ref().unwrap().snapshot().lending
+    snapshot(world, host).lending
 }
 
 #[test]
@@ -265,38 +282,21 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
         },
     );
     world.run_until(world.now + 1_000);
-    assert!(
-        matches!(
-            last(&world, 3),
-            Event::Failed {
-                code: Code::NotAllowed,
-                ..
-            }
-        ),
-        "{:?}",
-        last(&world, 3)
-    );
+    refusal(&world, 3);
     assert!(
         world.hosts.iter().all(|host| host.device.caches() == 0),
         "within a second"
     );
-    let row = world.hosts[1].node.as_ref().unwrap().snapshot().swarms.remove(0);
+    let row = snapshot(&world, 1).swarms.remove(0);
     assert_eq!(row.halted, Some(reason));
     world.run_until(world.now + 20_000);
-    let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+    let rows = snapshot(&world, 0).peers;
     assert!(rows.iter().all(|row| row.work.is_none()), "nothing is offered");
     world.input(3, Input::Ask(ask(2, &[1, 2, 3], 8, LAYERS)));
-    assert!(matches!(
-        last(&world, 3),
-        Event::Failed {
-            code: Code::NotAllowed,
-            ..
-        }
-    ));
+    refusal(&world, 3);
     act(&mut world, &swarm, Action::Lift);
     world.run_until(world.now + 3_000);
-    world.input(3, Input::Ask(ask(3, &[1, 2, 3], 8, LAYERS)));
-    world.run_until_over(3, RequestId(3), world.now + 30_000).unwrap();
+    over(&mut world, 3, ask(3, &[1, 2, 3], 8, LAYERS), 30_000);
     assert!(matches!(last(&world, 3), Event::Finished { .. }));
 }
 
@@ -307,24 +307,18 @@ fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_block
     world.run_until(8_000);
     join(&mut world, &swarm, 2);
     let question = |id| ask(id, &[1, 2, 3], 8, LAYERS);
-    world.input(2, Input::Ask(question(1)));
-    world.run_until_over(2, RequestId(1), world.now + 30_000).unwrap();
+    over(&mut world, 2, question(1), 30_000);
     assert_eq!(
         world.tokens(2, RequestId(1), 3),
         undisturbed(&[1, 2, 3], LAYERS, &question(1).sampling, 8)
     );
-    world.input(3, Input::Ask(question(1)));
-    let told = world.run_until_over(3, RequestId(1), world.now + 30_000).unwrap();
-    assert!(
-        told <= world.now && refusal(&world, 3).contains("strangers"),
-        "a stranger is told why"
-    );
+    over(&mut world, 3, question(1), 30_000);
+    assert!(refusal(&world, 3).contains("strangers"), "a stranger is told why");
     act(&mut world, &swarm, Action::Block { member: id(3) });
     world.run_until(world.now + 2_000);
-    world.input(2, Input::Ask(question(2)));
-    world.run_until_over(2, RequestId(2), world.now + 30_000).unwrap();
+    over(&mut world, 2, question(2), 30_000);
     assert!(refusal(&world, 2).contains("strangers"), "and so are the blocked");
-    let row = world.hosts[2].node.as_ref().unwrap().snapshot().swarms.remove(0);
+    let row = snapshot(&world, 2).swarms.remove(0);
     assert_eq!((row.role, row.blocked), (None, true));
 }
 
@@ -388,7 +382,7 @@ fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
         ..ask(id, &[1, 2, 3], 8, LAYERS)
     };
     let mine = |world: &World| -> BTreeSet<_> {
-        let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+        let rows = snapshot(world, 0).peers;
         rows.into_iter()
             .filter(|row| row.mine)
             .map(|row| row.peer)
@@ -399,8 +393,7 @@ fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
     world.belongs_to(1, key(1));
     world.run_until(world.now + 12_000);
     assert_eq!(mine(&world), BTreeSet::from([world.hosts[1].id.clone()]));
-    world.input(0, Input::Ask(question(1)));
-    world.run_until_over(0, RequestId(1), world.now + 30_000).unwrap();
+    over(&mut world, 0, question(1), 30_000);
     // A member of a swarm that my key owns.
     join(&mut world, &swarm, 2);
     world.run_until(world.now + 12_000);
@@ -408,8 +401,7 @@ fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
     // Another swarm is another matter: no work is done for it here.
     world.input(1, Input::StopLending);
     world.run_until(world.now + 3_000);
-    world.input(0, Input::Ask(question(2)));
-    world.run_until_over(0, RequestId(2), world.now + 20_000).unwrap();
+    over(&mut world, 0, question(2), 20_000);
     assert!(
         refusal(&world, 0).contains("does not see the text of people so far away"),
         "its terms are for its own owner, and it says so itself"
@@ -458,16 +450,12 @@ fn in_a_crowd_only_so_many_say_that_they_are_here() {
 
 #[test]
 fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_else() {
-    let (mut world, swarm) = private(3);
-    join(&mut world, &swarm, 1);
-    lend_to(&mut world, 1, swarm, members());
-    world.run_until(world.now + 8_000);
+    let (mut world, swarm) = with_a_worker(3);
     let mine = |id| Ask {
         mode: Mode::Mine,
         ..ask(id, &[1, 2, 3], 8, LAYERS)
     };
-    world.input(0, Input::Ask(mine(1)));
-    world.run_until_over(0, RequestId(1), world.now + 30_000).unwrap();
+    over(&mut world, 0, mine(1), 30_000);
     assert!(
         matches!(last(&world, 0), Event::Finished { route, .. } if route.hops[0].peer == world.hosts[1].id)
     );
@@ -479,9 +467,7 @@ fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_el
             ..ask(2, &[1, 2, 3], 8, LAYERS)
         },
     ] {
-        let request = question.request;
-        world.input(2, Input::Ask(question));
-        world.run_until_over(2, request, world.now + 20_000).unwrap();
+        over(&mut world, 2, question, 20_000);
         refusal(&world, 2);
     }
     let asked_there = Ask {
@@ -497,8 +483,7 @@ fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_el
         }
     ));
     // In the swarm that is open to everybody nobody lends.
-    world.input(0, Input::Ask(ask(4, &[1, 2, 3], 8, LAYERS)));
-    world.run_until_over(0, RequestId(4), world.now + 30_000).unwrap();
+    over(&mut world, 0, ask(4, &[1, 2, 3], 8, LAYERS), 30_000);
     assert!(
         matches!(last(&world, 0), Event::Finished { .. }),
         "mine are mine in every mode"
@@ -516,16 +501,13 @@ fn nobody_lends_to_a_swarm_in_which_they_have_no_role() {
         }
     );
     world.run_until(10_000);
-    let rows = world.hosts[0].node.as_ref().unwrap().snapshot().peers;
+    let rows = snapshot(&world, 0).peers;
     assert!(rows.iter().all(|row| row.work.is_none()));
 }
 
 #[test]
 fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
-    let (mut world, swarm) = private(2);
-    join(&mut world, &swarm, 1);
-    lend_to(&mut world, 1, swarm, members());
-    world.run_until(world.now + 8_000);
+    let (mut world, swarm) = with_a_worker(2);
     let mine = |id| Ask {
         mode: Mode::Mine,
         ..ask(id, &[1, 2, 3], 2_000, LAYERS)
@@ -536,7 +518,7 @@ fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
     act(&mut world, &swarm, Action::Revoke { member: id(2) });
     world.run_until(world.now + 1_000);
     assert_eq!(world.hosts[1].device.caches(), 0, "within a second");
-    let waits = world.hosts[0].node.as_ref().unwrap().snapshot().requests[0].waiting;
+    let waits = snapshot(&world, 0).requests[0].waiting;
     assert!(
         waits.is_some(),
         "what was said stands, and nobody else is there to go on"
@@ -561,11 +543,8 @@ fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
 
 #[test]
 fn whoever_loses_the_role_that_let_them_in_is_told_so_in_the_middle_of_an_answer() {
-    let (mut world, swarm) = private(3);
-    join(&mut world, &swarm, 1);
+    let (mut world, swarm) = with_a_worker(3);
     join(&mut world, &swarm, 2);
-    lend_to(&mut world, 1, swarm, members());
-    world.run_until(world.now + 8_000);
     let question = Ask {
         swarm: Some(swarm),
         ..ask(1, &[1, 2, 3], 2_000, LAYERS)

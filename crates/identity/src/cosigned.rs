@@ -7,7 +7,8 @@ use coset::{CoseSign, CoseSignature, TaggedCborSerializable as _};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::{
-    IdentityError, PublicKey, Record, RecordHash, Scheme, Signature, SigningKey, cbor, cose,
+    IdentityError, PublicKey, Record, RecordHash, Scheme, Signature, SigningKey, cbor,
+    cose::{self, Envelope},
     record::{aad, check_payload, decode_payload, encode_payload},
 };
 
@@ -46,7 +47,7 @@ impl<T: Record> CoSigned<T> {
 
     /// The bytes that the holder of `key` has to sign.
     pub fn to_be_signed(&self, key: &PublicKey, scheme: Scheme) -> Vec<u8> {
-        let signer = cose::protected(key, scheme);
+        let signer = (key, scheme);
         cose::sig_structure("Signature", Some(&[]), signer, &aad::<T>(), &self.payload)
     }
 
@@ -79,29 +80,27 @@ impl<T: Record> CoSigned<T> {
             });
         }
         cbor::check_deterministic(bytes)?;
-        let envelope = CoseSign::from_tagged_slice(bytes).map_err(|e| cose::malformed("COSE_Sign", e))?;
-        cose::no_unprotected(&envelope.unprotected)?;
-        if envelope.protected.original_data.as_deref() != Some(&[]) {
+        let mut envelope = Envelope::open("COSE_Sign", CoseSign::TAG, bytes)?;
+        if !envelope.headers()?.is_empty() {
             return Err(IdentityError::malformed(
                 "COSE_Sign",
                 "the body's protected header must be empty",
             ));
         }
-        let count = envelope.signatures.len();
+        let payload = envelope.payload()?;
+        let count = usize::try_from(envelope.signers()?).unwrap_or(usize::MAX);
         if count == 0 || count > MAX_SIGNERS {
             return Err(IdentityError::SignerCount {
                 got: count,
                 max: MAX_SIGNERS,
             });
         }
-        let payload = envelope
-            .payload
-            .ok_or_else(|| IdentityError::malformed("COSE_Sign", "the payload is detached"))?;
-        check_payload::<T>(&payload)?;
-        let mut signatures: Vec<(PublicKey, Signature)> = Vec::with_capacity(count);
-        for signature in &envelope.signatures {
-            cose::no_unprotected(&signature.unprotected)?;
-            let (key, scheme) = cose::read_protected(&signature.protected)?;
+        check_payload::<T>(payload)?;
+        // Room is made for those that are there: the count is only a claim.
+        let mut signatures: Vec<(PublicKey, Signature)> = Vec::new();
+        for _ in 0..count {
+            envelope.array(3)?;
+            let (key, scheme) = cose::read_protected(envelope.headers()?)?;
             // One key that signs twice must not count as two of a quorum.
             if let Some((last, _)) = signatures.last() {
                 if *last == key {
@@ -114,10 +113,10 @@ impl<T: Record> CoSigned<T> {
                     ));
                 }
             }
-            signatures.push((key, Signature::from_bytes(scheme, &signature.signature)?));
+            signatures.push((key, Signature::from_bytes(scheme, envelope.signature()?)?));
         }
         Ok(Self {
-            payload,
+            payload: payload.to_vec(),
             signatures,
             kind: PhantomData,
         })

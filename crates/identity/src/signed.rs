@@ -7,7 +7,8 @@ use coset::{CoseSign1, TaggedCborSerializable as _};
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
 use crate::{
-    IdentityError, NodeId, PublicKey, Record, RecordHash, Scheme, Signature, SigningKey, cbor, cose,
+    IdentityError, NodeId, PublicKey, Record, RecordHash, Scheme, Signature, SigningKey, cbor,
+    cose::{self, Envelope},
     record::{aad, check_payload, decode_payload, encode_payload},
 };
 
@@ -62,17 +63,14 @@ impl<T: Record> Signed<T> {
         }
         // First of all: it also bounds the nesting for the parsers behind it.
         cbor::check_deterministic(bytes)?;
-        let envelope = CoseSign1::from_tagged_slice(bytes).map_err(|e| cose::malformed("COSE_Sign1", e))?;
-        cose::no_unprotected(&envelope.unprotected)?;
-        let (key, scheme) = cose::read_protected(&envelope.protected)?;
-        let payload = envelope
-            .payload
-            .ok_or_else(|| IdentityError::malformed("COSE_Sign1", "the payload is detached"))?;
-        check_payload::<T>(&payload)?;
+        let mut envelope = Envelope::open("COSE_Sign1", CoseSign1::TAG, bytes)?;
+        let (key, scheme) = cose::read_protected(envelope.headers()?)?;
+        let payload = envelope.payload()?;
+        check_payload::<T>(payload)?;
         Ok(Self {
             key,
-            signature: Signature::from_bytes(scheme, &envelope.signature)?,
-            payload,
+            signature: Signature::from_bytes(scheme, envelope.signature()?)?,
+            payload: payload.to_vec(),
             kind: PhantomData,
         })
     }
@@ -193,13 +191,7 @@ impl<T> Deref for Verified<T> {
 }
 
 fn to_be_signed<T: Record>(key: &PublicKey, scheme: Scheme, payload: &[u8]) -> Vec<u8> {
-    cose::sig_structure(
-        "Signature1",
-        None,
-        cose::protected(key, scheme),
-        &aad::<T>(),
-        payload,
-    )
+    cose::sig_structure("Signature1", None, (key, scheme), &aad::<T>(), payload)
 }
 
 impl<T> Clone for Signed<T> {

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 use protocol::*;
 
+mod support;
+
 const VECTORS: &str = include_str!("vectors/blob-1.txt");
 
 /// One of each.
@@ -92,6 +94,22 @@ fn broken_bytes_are_an_error_or_another_message_never_a_panic() {
                         "{name}: byte {at} is {value}"
                     );
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn extreme_numbers_in_every_field_are_an_error_or_another_message_never_a_panic() {
+    for (name, message) in messages() {
+        for (start, changed) in support::with_extremes(&message.encode().unwrap()) {
+            if let Ok(other) = BlobMessage::decode(&changed) {
+                let again = other.encode().unwrap();
+                assert_eq!(
+                    BlobMessage::decode(&again).unwrap(),
+                    other,
+                    "{name}: number at {start}"
+                );
             }
         }
     }
