@@ -10,6 +10,9 @@ const MAX_RELAYS: usize = 8;
 const MAX_ADDRESSES: usize = 8;
 /// Tries at one relay before the next has its turn: a relay that restarts is back within two.
 const TRIES_EACH: usize = 2;
+/// Rounds that try the best address alone. The others may be dead without saying so, and whoever waits for one of them
+/// does not see that the best is there again.
+const ROUNDS_BEST: usize = 2;
 
 /// The known relays, the one that is used, or tried, first.
 #[derive(Debug, Default)]
@@ -47,7 +50,11 @@ impl Anchors {
         // The best address has most tries; the others come in later rounds, one in each.
         let round = self.failures / (TRIES_EACH * count);
         let last_try = self.failures % TRIES_EACH == TRIES_EACH - 1;
-        let at = if last_try { round } else { 0 };
+        let at = if last_try {
+            (round + 1).saturating_sub(ROUNDS_BEST)
+        } else {
+            0
+        };
         let address = relay.addresses.get(at.checked_rem(relay.addresses.len())?)?;
         Some((relay.peer, address))
     }
@@ -55,6 +62,14 @@ impl Anchors {
     /// The relay in use, or tried.
     pub(crate) fn peer(&self) -> Option<PeerId> {
         self.current().map(|(peer, _)| peer)
+    }
+
+    /// Whether it is the relay's best address that is tried.
+    pub(crate) fn tries_best(&self) -> bool {
+        self.current().is_some_and(|(peer, address)| {
+            let relay = self.relays.iter().find(|relay| relay.peer == peer);
+            relay.and_then(|relay| relay.addresses.first()) == Some(address)
+        })
     }
 
     /// Whether this peer is one of the relays.

@@ -23,13 +23,14 @@ impl BackOff {
     /// How long to wait before the next try. `random` is in `[0, 1)`.
     pub(crate) fn next(&mut self, random: f64) -> Duration {
         let doubled = FIRST.saturating_mul(1 << self.failures.min(6));
-        let longest = if self.failures < YOUNG_TRIES {
-            LONGEST_YOUNG
-        } else {
-            LONGEST
-        };
+        let longest = if self.is_young() { LONGEST_YOUNG } else { LONGEST };
         self.failures = self.failures.saturating_add(1);
         doubled.min(longest).mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
+    }
+
+    /// Whether the relay may be back any moment.
+    pub(crate) fn is_young(&self) -> bool {
+        self.failures < YOUNG_TRIES
     }
 
     /// Whether exactly one try has failed since the relay last answered: worth telling once.

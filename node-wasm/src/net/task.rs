@@ -11,8 +11,8 @@ use gloo::timers::future::TimeoutFuture;
 use libp2p::core::transport::ListenerId;
 use libp2p::identity::Keypair;
 use libp2p::multiaddr::Protocol;
-use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, gossipsub, ping};
 
 use super::anchors::Anchors;
@@ -31,6 +31,8 @@ const MAX_CIRCUITS: usize = 4;
 const LOOK_EVERY_MS: u32 = 500;
 /// How long the relay may take to answer a try before the next one begins.
 const DIAL_PATIENCE_MS: u64 = 5_000;
+/// The same where another address than its best is tried and it may be back at the best any moment.
+const SIDE_PATIENCE_MS: u64 = 2_000;
 /// A loop that was not run this long was suspended: what was connected may be so no more.
 const SUSPENDED_MS: u64 = 90_000;
 
@@ -56,6 +58,7 @@ pub(super) fn spawn(
         dht: Dht::default(),
         back_off: BackOff::default(),
         redial_at_ms: Some(0),
+        dialled: None,
         dial_until_ms: None,
         looked_at_ms: now_ms(),
         circuit: None,
@@ -87,7 +90,9 @@ struct Task {
     dht: Dht,
     back_off: BackOff,
     redial_at_ms: Option<u64>,
-    /// Until when the relay may answer the try that is under way.
+    /// The try that is under way; others may dial the relay too.
+    dialled: Option<ConnectionId>,
+    /// Until when the relay may answer it.
     dial_until_ms: Option<u64>,
     looked_at_ms: u64,
     circuit: Option<ListenerId>,
@@ -309,12 +314,16 @@ impl Task {
                 self.anchors.failed();
                 self.relay_lost(reason).await;
             }
-            SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
+            SwarmEvent::OutgoingConnectionError {
+                peer_id,
+                connection_id,
+                error,
+            } => {
                 tracing::debug!(?peer_id, %error, "dial failed");
                 match peer_id {
                     // Another connection to it stands: this one is not missed.
                     Some(peer) if self.connections.reach(&peer) != Reach::None => {}
-                    Some(peer) if Some(peer) == self.anchors.peer() && self.dial_until_ms.is_some() => {
+                    Some(_) if Some(connection_id) == self.dialled && self.dial_until_ms.is_some() => {
                         self.anchors.failed();
                         self.relay_lost(error.to_string()).await;
                     }
@@ -416,7 +425,13 @@ impl Task {
             .condition(PeerCondition::Always)
             .addresses(vec![address.clone()])
             .build();
-        self.dial_until_ms = Some(now_ms() + DIAL_PATIENCE_MS);
+        let patience = if self.anchors.tries_best() || !self.back_off.is_young() {
+            DIAL_PATIENCE_MS
+        } else {
+            SIDE_PATIENCE_MS
+        };
+        self.dial_until_ms = Some(now_ms() + patience);
+        self.dialled = Some(dial.connection_id());
         if let Err(error) = self.swarm.dial(dial) {
             tracing::debug!(%error, "the relay cannot be dialled");
             self.anchors.failed();
