@@ -3,6 +3,7 @@ import type { Page } from '@playwright/test';
 import { archive } from '../fixtures/archive.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
+import { consent } from '../pages/consent.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { SettingsPage } from '../pages/settings.ts';
 
@@ -205,4 +206,86 @@ test('an import that cannot be written leaves nothing half done, and works once 
   await expect(keys.identity).toHaveAttribute('data-state', 'none');
   await page.evaluate(() => (globalThis as any).giveRoom());
   await expectBack(keys, file, id);
+});
+
+test('with every record of every database garbled each page opens, an answer comes, and the backup brings the identity back', async ({ relay, openTab }) => {
+  const { keys, id, file } = await backedUp(openTab);
+  const { page } = keys;
+  await keys.createSwarm('Kept');
+  await keys.createSite('https://example.org');
+  await page.goto('/lend?backend=cpu');
+  await page.getByTestId('lend-toggle').click();
+  await consent(page, 'lend');
+  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await expectAlive(page, (await relay.models())[0]!.id);
+  // A page of ours that runs nothing: whatever runs could write again.
+  await page.goto('/icons/icon.svg');
+  const garbled = await page.evaluate(async () => {
+    const junk = [42, 'no json', '{"id":"x"}', { id: 1 }, new Uint8Array(9), new Uint8Array(900).fill(255)];
+    const names: string[] = [];
+    for (const { name } of await indexedDB.databases()) {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const open = indexedDB.open(name!);
+        open.onsuccess = () => resolve(open.result);
+        open.onerror = () => reject(open.error);
+      });
+      for (const store of database.objectStoreNames) {
+        await new Promise<void>((resolve, reject) => {
+          const transaction = database.transaction(store, 'readwrite');
+          const cursor = transaction.objectStore(store).openCursor();
+          let at = names.length;
+          cursor.onsuccess = () => {
+            if (!cursor.result) return;
+            names.push(name!);
+            cursor.result.update(junk[(at += 1) % junk.length]);
+            cursor.result.continue();
+          };
+          transaction.oncomplete = () => resolve();
+          transaction.onabort = () => reject(transaction.error);
+        });
+      }
+      database.close();
+    }
+    for (const name of Object.keys(localStorage)) localStorage.setItem(name, '\u0000{"temperature":"\ud800');
+    return [...new Set(names)].sort();
+  });
+  expect(garbled).toEqual(expect.arrayContaining(['manyhands-chats', 'manyhands-consents', 'manyhands-keys', 'manyhands-sites', 'manyhands-swarms']));
+
+  for (const route of ['/', '/lend', '/swarm', '/models', '/settings', '/keys']) {
+    await page.goto(route);
+    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await expect(page.locator('.fail')).toHaveCount(0);
+  }
+  await expect(page.getByTestId('error').first()).toHaveAttribute('data-reason', 'key_damaged');
+  await keys.reset();
+  await expectBack(keys, file, id);
+  await expectAlive(page, (await relay.models())[0]!.id);
+});
+
+test('storage that fills up while the page is open is said, and nothing that was kept is lost', async ({ openTab }) => {
+  const { keys, id, file } = await backedUp(openTab);
+  const { page } = keys;
+  await page.evaluate(refusesWrites);
+  await page.getByTestId('swarm-name').fill('No room');
+  await page.getByTestId('swarm-create').click();
+  await expect(page.getByTestId('error')).toHaveAttribute('data-reason', 'storage_refused');
+  await expect(page.getByTestId('swarm')).toHaveCount(0);
+  // Lending needs no room for its consent: it counts on this page.
+  await page.locator('.side a[href="/lend"]').click();
+  await page.getByTestId('lend-toggle').click();
+  await consent(page, 'lend');
+  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await page.locator('.side a[href="/keys"]').click();
+  await expect(page.getByTestId('receipt')).toHaveAttribute('data-signed', 'false');
+  await page.locator('.side .nav-link[href="/"]').click();
+  await page.getByTestId('mode-local').click();
+  const chat = new ChatPage(page);
+  await chat.ask('Once upon a time');
+  expect((await chat.answer()).trim()).not.toBe('');
+  await expect(page.locator('.history')).toContainText(NOT_KEPT);
+
+  await keys.open();
+  await expect(keys.identity).toHaveAttribute('data-state', 'ready');
+  expect(await keys.id()).toBe(id);
+  expect(await keys.export(PASSPHRASE)).toBe(file);
 });
