@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used)]
 
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use identity::{Authority, CoSigned, LocalKey, Signed, SigningKey, Timestamp};
@@ -83,6 +84,12 @@ pub(crate) fn key(seed: u8) -> LocalKey {
 
 /// A swarm of key 1 with an Admin, key 2, who has not accepted yet, and a Worker, key 3, who has not either.
 pub(crate) fn founded() -> Registry {
+    // Made once: a fuzzer should spend its time on what it makes up.
+    static FOUNDED: LazyLock<Registry> = LazyLock::new(found);
+    FOUNDED.clone()
+}
+
+fn found() -> Registry {
     let mut registry = Registry::found(signed(&genesis(), 1)).expect("a sound genesis");
     for (seed, role) in [(2, Role::Admin), (3, Role::Worker)] {
         let holder = Authority::Key(key(seed).public_key());
