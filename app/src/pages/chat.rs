@@ -20,15 +20,16 @@ pub fn ChatPage() -> impl IntoView {
     let scroller = NodeRef::<html::Div>::new();
     let following = RwSignal::new(true);
 
+    // A frame, and what was scrolled, may come after the person has left this screen.
     let to_end = move || {
-        if let Some(element) = scroller.get_untracked() {
+        if let Some(element) = scroller.try_get_untracked().flatten() {
             element.set_scroll_top(element.scroll_height());
         }
     };
     let on_scroll = move |_| {
-        if let Some(element) = scroller.get_untracked() {
+        if let Some(element) = scroller.try_get_untracked().flatten() {
             let left = element.scroll_height() - element.scroll_top() - element.client_height();
-            following.set(left < NEAR_END_PX);
+            _ = following.try_set(left < NEAR_END_PX);
         }
     };
     Effect::new(move || {
