@@ -2,6 +2,7 @@
 // is counted for the site.
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
+import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { NOTHING, activity, countActivity } from '../fixtures/activity.ts';
 import { Host } from '../fixtures/host.ts';
@@ -166,6 +167,30 @@ test('a question that the frame itself shows is answered in a window of our own,
   await expect(frame(page).getByTestId('embed')).toHaveAttribute('data-state', 'working');
   await frame(page).getByTestId('embed-stop').click();
   await expect(window.getByTestId('embed')).toHaveAttribute('data-state', 'stopped');
+});
+
+test('the frame and the window have no serious fault that axe knows, light and dark, in two languages', async ({ relay, host, site, openTab }) => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const locale of ['en', 'ar']) {
+      host.show(`<title>Host</title><main><h1>Host</h1>${tag(relay.url, { site }).replace('data-lang="en"', 'data-lang="auto"')}</main>`);
+      const { page } = await openTab({ colorScheme, locale });
+      await page.goto(host.origin);
+      await expect(frame(page).getByTestId('embed')).toHaveAttribute('data-state', 'idle');
+      const faults = async (page: Page) => {
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+      };
+      expect((await faults(page)).filter((fault) => !fault.startsWith('html-has-lang')), `frame ${colorScheme} ${locale}`).toEqual([]);
+      // Only now: axe opens a page of its own.
+      const popup = page.context().waitForEvent('page');
+      await frame(page).getByTestId('embed-lend').click();
+      const window = await popup;
+      await expect(window.getByTestId('consent-accept')).toBeVisible();
+      expect(await faults(window), `window ${colorScheme} ${locale}`).toEqual([]);
+      await page.context().close();
+    }
+  }
 });
 
 test('a site key works on the pages that it names and on no other', async ({ relay, host, site, openTab }) => {

@@ -1,6 +1,8 @@
 // Every text comes from the tables: in a language that marks each of them, nothing without a mark is on any page.
+import { archive } from '../fixtures/archive.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { KeysPage } from '../pages/keys.ts';
+import { SettingsPage } from '../pages/settings.ts';
 
 const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings'];
 
@@ -37,6 +39,25 @@ test('no page shows a text that is in no table', async ({ openTab }) => {
     await expect(page.locator('h1, .lead').first()).toContainText('\u27e6');
     expect(await page.evaluate(unmarked), route).toEqual([]);
   }
+  const hops = [
+    { peer: '12D3KooWAbCdEfGhIjKlMnOp', first: 0, end: 3, backend: 'gpu', ms: 4.25 }, { peer: '', first: 3, end: 5, backend: 'cpu', ms: 18, lost: true },
+  ];
+  await new SettingsPage(page).import(archive({
+    id: 'a', title: 'A', messages: [
+      { role: 'user', text: '1' }, { role: 'assistant', text: '2', model: 'm', route: { hops, replays: 1, bytes: 5, tokens: 3, trips: 2, longest_stall_ms: 9 } },
+      { role: 'user', text: '3' }, { role: 'assistant', text: '', fault: { code: 'not_allowed', detail: '' } },
+      { role: 'user', text: '4' }, { role: 'assistant', text: '', fault: { code: 'not_allowed', detail: '', why: 'barred_privacy' } },
+    ],
+  }));
+  expect(await page.evaluate(unmarked), 'an import').toEqual([]);
+  await page.goto('/');
+  await page.locator('.history-open').first().click();
+  await page.getByTestId('message-route').locator('summary').click();
+  expect(await page.evaluate(unmarked), 'an answer').toEqual([]);
+  await page.keyboard.press('Control+/');
+  await expect(page.getByTestId('shortcut-sheet')).toBeVisible();
+  expect(await page.evaluate(unmarked), 'the shortcuts').toEqual([]);
+  await page.keyboard.press('Escape');
   const keys = new KeysPage(page);
   await keys.open();
   await keys.create();
