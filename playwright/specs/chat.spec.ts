@@ -79,13 +79,13 @@ test('stopping keeps what has come and says that it was stopped', async ({ relay
 test('a live region speaks whole sentences, and never what is still thought aloud', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const chat = await localChat(openTab, model.id, 80, { pace_ms: '15' });
+  await expect(chat.page.getByTestId('speaker')).toHaveAttribute('aria-live', 'polite');
   await chat.page.evaluate(() => {
     const said: string[] = [];
     Object.assign(globalThis, { said });
     const speaker = document.querySelector('[data-testid=speaker]')!;
     new MutationObserver(() => said.push(speaker.textContent ?? '')).observe(speaker, { childList: true, characterData: true, subtree: true });
   });
-  expect(await chat.page.getByTestId('speaker').getAttribute('aria-live')).toBe('polite');
   await chat.ask(PROMPT);
   const answer = words(await chat.answer());
   const said = await chat.page.evaluate(() => (globalThis as any).said as string[]);

@@ -17,6 +17,8 @@ const TOKENS = 96;
 const STEP_MS = 30;
 /** How soon a tab is back after its relay is. */
 const BACK_MS = 5_000;
+/** Until a tab has tried every address of its relay. */
+const AWAY_MS = 6_000;
 
 /** A browser says so when what it was connected to goes; nothing else may be wrong. */
 function forgive(complaints: string[]): void {
@@ -56,6 +58,27 @@ test('the relay is killed and comes back while an answer streams: the answer goe
     tabs.forEach(({ complaints }) => forgive(complaints));
     // A tab that is left open looks for the relay that is stopped next, and the browser says so.
     for (const { page } of tabs) await page.close();
+  } finally {
+    await relay.stop();
+  }
+});
+
+test('a relay that was away for long is found at its best address, though another of its addresses never answers', async ({ openTab }) => {
+  // The port of this one is another after each start: who tries the old one waits in vain.
+  const relay = await Relay.start([testModel()], { arguments: ['--webrtc-port', '0'] });
+  try {
+    const { page, complaints } = await openTab({ baseURL: relay.url });
+    await page.goto('/');
+    const connection = page.getByTestId('connection');
+    await expect(connection).toHaveAttribute('data-state', 'online');
+    await relay.kill();
+    await expect(connection).not.toHaveAttribute('data-state', 'online');
+    // Long enough for the first tries of the other address.
+    await page.waitForTimeout(AWAY_MS);
+    await relay.startAgain();
+    await expect(connection).toHaveAttribute('data-state', 'online', { timeout: BACK_MS });
+    forgive(complaints);
+    await page.close();
   } finally {
     await relay.stop();
   }

@@ -1,42 +1,17 @@
 //! What a stage costs in memory beside its weights: the keys and values it promised, and 64 MiB at most.
 //! Has one test, since a process has one allocator and whoever else allocates would be counted.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-#![allow(unsafe_code)] // an allocator that counts can only be written so
 
+#[path = "../../gguf/tests/counting/mod.rs"]
+mod counting;
 #[path = "../examples/support/mod.rs"]
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use counting::Since;
 use engine::{BackendKind, Input, Output, Sampling, Shard, Want};
 use gguf::synthetic::Model;
 use gguf::{Header, LayerRange, Stage, TensorType};
 use support::block_on;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed to the system's allocator, with the layouts that came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// What a stage may take for everything else.
 const MOST: u64 = 64 << 20;
@@ -64,9 +39,8 @@ fn a_stage_takes_its_weights_its_cache_and_64_mib_at_most() {
         let weights: u64 = header.tensors().iter().map(|info| info.bytes).sum();
         let stage = Stage::of(LayerRange::new(0, 2).unwrap(), 2);
 
-        let before = NOW.load(Ordering::Relaxed);
-        PEAK.store(before, Ordering::Relaxed);
-        let over = |beside: u64| ((PEAK.load(Ordering::Relaxed) - before) as u64).saturating_sub(beside);
+        let since = Since::now();
+        let over = |beside: u64| since.most().saturating_sub(beside);
         let mut shard = block_on(Shard::load(
             &header,
             stage,

@@ -1,39 +1,15 @@
 //! What chat templates that mean harm cost in memory before they are stopped.
 //! Has one test, since a process has one allocator and whoever else allocates would be counted.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-#![allow(unsafe_code)] // an allocator that counts can only be written so
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "../../gguf/tests/counting/mod.rs"]
+mod counting;
 
+use counting::Since;
 use engine::{ChatTemplate, Message};
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed to the system's allocator, with the layouts that came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// The budget of 16 MiB, what moves while a string grows, and what half a million instructions leave behind.
-const MOST: usize = 96 << 20;
+const MOST: u64 = 96 << 20;
 
 #[test]
 fn no_template_takes_a_hundred_mebibytes() {
@@ -61,11 +37,10 @@ fn no_template_takes_a_hundred_mebibytes() {
         in_a_loop("{{ messages[0].content }}"),
         "{% macro m(x, n) %}{% if n %}{{ m(x ~ x, n - 1) }}{% endif %}{% endmacro %}{{ m(messages[0].content, 40) }}".into(),
     ] {
-        let before = NOW.load(Ordering::Relaxed);
-        PEAK.store(before, Ordering::Relaxed);
+        let since = Since::now();
         let template = ChatTemplate::new(source.clone(), String::new(), String::new()).unwrap();
         let error = template.render(&messages, true, 0).unwrap_err();
-        let found = PEAK.load(Ordering::Relaxed) - before;
+        let found = since.most();
         eprintln!("{} MiB: {source:.90}: {error:.90}", found >> 20);
         assert!(found <= MOST, "{source}: {found} bytes");
     }

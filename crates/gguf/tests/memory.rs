@@ -1,49 +1,22 @@
 //! What forged and extreme files cost in memory while they are read: 16 MiB and twice their metadata at most.
 //! Has one test, since a process has one allocator and whoever else allocates would be counted.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
-#![allow(unsafe_code)] // an allocator that counts can only be written so
 
+mod counting;
 mod forged;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use counting::Since;
 use forged::CLASSES;
 use forged::draft::{Draft, Value, string};
 use gguf::Header;
 use gguf::limits::{MAX_ARRAY_STRINGS, MAX_KEYS, MAX_VOCAB};
 use gguf::synthetic::SplitMix;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: everything is handed to the system's allocator, with the layouts that came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(now, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Bytes at the worst moment of `f`, above those before it.
 fn peak<T>(f: impl FnOnce() -> T) -> u64 {
-    let before = NOW.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    let since = Since::now();
     drop(f());
-    (PEAK.load(Ordering::Relaxed) - before) as u64
+    since.most()
 }
 
 fn allowed(metadata_bytes: u64) -> u64 {
