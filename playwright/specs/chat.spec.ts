@@ -1,8 +1,9 @@
 // The chat as people know chats: go on, edit, branch, search, rename, delete, take along; by keyboard, by ear.
 import type { Page } from '@playwright/test';
 import { archive } from '../fixtures/archive.ts';
-import { testModel } from '../fixtures/paths.ts';
+import { roomyModel, testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
+import { type Model, Relay } from '../fixtures/relay.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { SettingsPage } from '../pages/settings.ts';
@@ -63,6 +64,34 @@ test('a second answer is a branch, an edited question too, and an edited answer 
   await page.reload();
   await page.locator('.history-open').first().click();
   await expect(chat.lastAnswer.locator('strong')).toHaveText('better');
+});
+
+test('another model answers the same question as a version of its own, and each says whose it is, in the export too', async ({ openTab }) => {
+  const relay = await Relay.start([testModel(), roomyModel()]);
+  const [first, second] = (await relay.models()) as [Model, Model];
+  const { page } = await openTab({ baseURL: relay.url, serviceWorkers: 'block' });
+  const chat = new ChatPage(page);
+  await page.goto('/?mode=local&temperature=0&max_tokens=8&backend=cpu');
+  await page.getByTestId('model-picker').selectOption(first.id);
+  await chat.ask(PROMPT);
+  const one = await chat.answer();
+  await page.getByTestId('model-picker').selectOption(second.id);
+  await chat.lastAnswer.getByTestId('message-again').click();
+  const versions = chat.lastAnswer.getByTestId('message-versions');
+  await expect(versions).toContainText('2/2');
+  await chat.answer();
+  const facts = chat.lastAnswer.locator('.route-facts');
+  await expect(facts).toContainText(second.name);
+  await versions.getByRole('button').first().click();
+  await expect(chat.lastAnswer.getByTestId('message-text')).toHaveText(one, { useInnerText: true });
+  await expect(facts).toContainText(first.name);
+
+  const { conversations } = JSON.parse(await new SettingsPage(page).export());
+  const said = conversations[0].messages.filter(({ role }: { role: string }) => role === 'assistant');
+  const expected = await Promise.all([testModel(), roomyModel()].map((path) => greedyText(path, PROMPT, 8)));
+  expect(said.map(({ model, text }: { model: string; text: string }) => [model, words(text)]))
+    .toEqual([[first.name, words(expected[0]!)], [second.name, words(expected[1]!)]]);
+  await relay.stop();
 });
 
 test('stopping keeps what has come and says that it was stopped', async ({ relay, openTab }) => {
