@@ -9,9 +9,9 @@ use futures::channel::mpsc;
 use identity::{LocalKey, SigningKey as _};
 use jobs::{Answer, Ask, StageKey};
 use node::io::{
-    Compute, ComputeError, Computed, Effect, EffectId, Input, Signer, StepInput, StepOutput, Want,
+    Compute, ComputeError, Computed, Effect, EffectId, Input, Loaded, Signer, StepInput, StepOutput, Want,
 };
-use protocol::{ModelId, Sampling, Stage, WireType};
+use protocol::{Backend, ModelId, Sampling, Stage, WireType};
 
 use crate::driver::Happening;
 use crate::error::Error;
@@ -228,13 +228,19 @@ fn to_jobs_sampling(sampling: &Sampling) -> jobs::Sampling {
 fn computed(answer: Answer, whole_ms: &WholeMs) -> Result<Computed, ComputeError> {
     match answer {
         Answer::Stage {
+            backend,
             us_per_token,
-            weight_bytes,
+            batch_invariant,
             ..
-        } => Ok(Computed::Loaded {
+        } => Ok(Computed::Loaded(Loaded {
             us_per_token,
-            memory_bytes: weight_bytes,
-        }),
+            backend: if backend == "gpu" {
+                Backend::Gpu
+            } else {
+                Backend::Cpu
+            },
+            batch_invariant,
+        })),
         Answer::Stepped { output, compute_ms } => {
             let output = match output {
                 jobs::StepOutput::Nothing => StepOutput::Nothing,
@@ -251,7 +257,6 @@ fn computed(answer: Answer, whole_ms: &WholeMs) -> Result<Computed, ComputeError
         }
         Answer::Nothing => Ok(Computed::Opened),
         Answer::Model(_)
-        | Answer::Device { .. }
         | Answer::Ids { .. }
         | Answer::Text(_)
         | Answer::Kept(_)

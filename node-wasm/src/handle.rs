@@ -198,7 +198,7 @@ impl Handle {
             snapshot.lend.loaded_bytes = 0;
             snapshot.lend.total_bytes = 0;
         });
-        let backend = self.device().await?;
+        self.open_device().await?;
         let swarm = self.shared.swarm.get();
         let policy = match swarm {
             Some(swarm) => self.shared.roll.lends(swarm, positions).await?,
@@ -213,7 +213,6 @@ impl Handle {
             layers,
             most_layers,
             policy,
-            backend,
             memory_bytes: u64::from(positions) * u64::from(facts.kv_bytes_per_layer),
             positions,
         };
@@ -221,13 +220,11 @@ impl Handle {
         self.until_lent().await
     }
 
-    /// What will compute here: asked of the worker, which opens the GPU for it.
-    async fn device(&self) -> Result<protocol::Backend, Error> {
+    /// Opens what shall compute here, so that a GPU that was asked for and is not there is said before weights come.
+    async fn open_device(&self) -> Result<(), Error> {
         let backend = self.shared.knobs.backend();
-        match self.shared.worker.ask(jobs::Ask::OpenDevice { backend }).await? {
-            jobs::Answer::Device { backend, .. } if backend == "gpu" => Ok(protocol::Backend::Gpu),
-            _ => Ok(protocol::Backend::Cpu),
-        }
+        self.shared.worker.ask(jobs::Ask::OpenDevice { backend }).await?;
+        Ok(())
     }
 
     /// How much of the time may go into lent work, in percent; work that runs is slowed down from its next step on.
@@ -304,7 +301,7 @@ impl Handle {
     ) -> Result<(), Error> {
         if self.shared.knobs.backend() == Backend::Gpu {
             // Asked for by name: without it there is no answer, rather than one from the processor.
-            self.device().await?;
+            self.open_device().await?;
         }
         let model = self.model(request.model).await?;
         // Others are asked for chunks only by somebody who asks them to compute anyway.

@@ -93,6 +93,8 @@ pub struct WorkerInfo {
     pub first: u32,
     pub end: u32,
     pub backend: String,
+    /// Whether it says that a row has the same bits alone and among others: else prompts take it longer.
+    pub batch_invariant: Option<bool>,
     pub tokens_per_s: f32,
     /// It belongs to our own key, or to a member of a swarm of ours.
     pub mine: bool,

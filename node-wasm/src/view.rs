@@ -257,6 +257,7 @@ fn workers(state: &node::Snapshot, swarm: &SwarmId) -> Vec<WorkerInfo> {
                 first: work.layers.first(),
                 end: work.layers.end(),
                 backend: backend(work.backend).to_owned(),
+                batch_invariant: work.batch_invariant,
                 tokens_per_s: 1e6 / work.us_per_token.max(1) as f32,
                 mine: row.mine,
             })

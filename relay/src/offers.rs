@@ -241,6 +241,7 @@ mod tests {
                 sessions: 1,
                 positions: 64,
                 whole: true,
+                batch_invariant: None,
             }),
             memory_bytes: 0,
             keep_bytes: 0,

@@ -192,6 +192,7 @@ fn offer(by: &Peer, peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64)
             sessions: 1,
             positions: 128,
             whole: true,
+            batch_invariant: None,
         }),
         memory_bytes: 1,
         keep_bytes: 0,

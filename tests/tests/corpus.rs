@@ -31,11 +31,14 @@ fn seeds() -> BTreeMap<(&'static str, String), Vec<u8>> {
             .chunks(2)
             .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
             .collect();
-        if name == "offer" {
-            seeds.insert(("offer", "signed".to_owned()), bytes.clone());
+        if name.starts_with("offer") {
+            seeds.insert(("offer", format!("{name}-signed")), bytes.clone());
             let signed = identity::Signed::<protocol::Offer>::from_bytes(&bytes).unwrap();
             let offer = signed.verify().unwrap().into_value();
-            seeds.insert(("offer", "payload".to_owned()), minicbor::to_vec(&offer).unwrap());
+            seeds.insert(
+                ("offer", format!("{name}-payload")),
+                minicbor::to_vec(&offer).unwrap(),
+            );
         } else {
             let message = protocol::Message::decode(&bytes).unwrap();
             let stream = protocol::frames(&message).unwrap().concat();
@@ -152,7 +155,7 @@ fn the_corpora_are_read_without_a_panic() {
     let targets: [Target; 3] = [
         ("frame", once::frame, 30),
         ("record", once::record, 20),
-        ("offer", once::offer, 2),
+        ("offer", once::offer, 4),
     ];
     for (target, once, least) in targets {
         let files: Vec<PathBuf> = fs::read_dir(folder(target))

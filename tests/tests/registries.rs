@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
 use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
 use node::{LendState, Snapshot};
-use protocol::{Backend, LayerRange, RegistryAsk, SwarmId};
+use protocol::{LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
 use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
@@ -161,7 +161,6 @@ fn lent(policy: SwarmPolicy) -> Lend {
         layers: LayerRange::new(0, LAYERS).ok(),
         most_layers: LAYERS,
         policy,
-        backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
     }

@@ -55,6 +55,7 @@ fn offer_bytes() -> u64 {
             sessions: 16,
             positions: 8_192,
             whole: true,
+            batch_invariant: Some(true),
         }),
         memory_bytes: 1 << 33,
         keep_bytes: 0,

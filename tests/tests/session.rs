@@ -4,8 +4,8 @@
 
 use identity::{LocalKey, SigningKey as _};
 use node::io::{
-    Ask, Code, Compute, ComputeError, Computed, Effect, Event, FinishReason, Input, Lend, Mode, Now, Output,
-    RequestId,
+    Ask, Code, Compute, ComputeError, Computed, Effect, Event, FinishReason, Input, Lend, Loaded, Mode, Now,
+    Output, RequestId,
 };
 use node::{Config, LendState, Node, RouteSheet};
 use protocol::{Backend, LayerRange, Sampling};
@@ -474,7 +474,6 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
             privacy: Privacy::Mine,
             ..anybody()
         },
-        backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
     };
@@ -508,6 +507,35 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
 }
 
 #[test]
+fn a_device_that_computes_row_by_row_says_so_and_is_left_where_there_is_another_like_it() {
+    for slow in [0, 1] {
+        let (mut world, asker) = world(&[], near());
+        let workers = [world.host(SPEED), world.host(SPEED)];
+        world.hosts[workers[slow]].device.row_by_row = true;
+        for worker in workers {
+            world.lend(worker, 0, LAYERS, LAYERS);
+        }
+        world.run_until(8_000);
+        let node = world.hosts[asker].node.as_ref().unwrap();
+        for row in node.snapshot().peers {
+            let work = row.work.unwrap();
+            let invariant = row.peer != world.hosts[workers[slow]].id;
+            assert_eq!(
+                (work.backend, work.batch_invariant),
+                (Backend::Gpu, Some(invariant))
+            );
+        }
+        let route = answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS));
+        assert_eq!(route.hops[0].peer, world.hosts[workers[1 - slow]].id);
+        // Alone it is asked all the same.
+        world.crash(workers[1 - slow], false);
+        let route = answered(&mut world, asker, ask(2, &PROMPT, 8, LAYERS));
+        let last = route.hops.last().unwrap();
+        assert_eq!(last.peer, world.hosts[workers[slow]].id);
+    }
+}
+
+#[test]
 fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
     let (mut world, asker) = world(&[(0, 4), (4, 6)], near());
     let late = world.host(SPEED);
@@ -517,7 +545,6 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
         layers: None,
         most_layers: 4,
         policy: anybody(),
-        backend: Backend::Cpu,
         memory_bytes: 1 << 20,
         positions: 10_000,
     };
@@ -628,10 +655,11 @@ fn what_this_device_cannot_do_is_said_with_its_own_code() {
                 let (what, done) = match compute {
                     Compute::Load { .. } => (
                         "load",
-                        Computed::Loaded {
+                        Computed::Loaded(Loaded {
                             us_per_token: 1,
-                            memory_bytes: 1,
-                        },
+                            backend: Backend::Cpu,
+                            batch_invariant: true,
+                        }),
                     ),
                     Compute::Open { .. } => ("open", Computed::Opened),
                     Compute::Step { .. } => ("step", Computed::Done),

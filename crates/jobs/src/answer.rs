@@ -38,21 +38,14 @@ pub enum Update {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Answer {
     Model(ModelFacts),
-    /// What would compute: `backend` is `gpu` or `cpu`, `adapter` the GPU's name as far as it is known.
-    Device {
-        backend: String,
-        adapter: String,
-    },
-    /// `us_per_token` is measured, one token after the other. `kernels` is what they use of a GPU: `f32`, and
-    /// what it has beyond. `batch_invariant`: a row has the same bits alone and among others; where it has not,
-    /// rows are computed one after the other, which makes prompts slower.
+    /// What computes: `backend` is `gpu` or `cpu`, `adapter` the GPU's name as far as it is known. `us_per_token` is
+    /// measured, one token after the other. `batch_invariant`: a row has the same bits alone and among others; where
+    /// it has not, rows are computed one after the other, which makes prompts slower.
     Stage {
         backend: String,
         adapter: String,
-        kernels: String,
         batch_invariant: bool,
         us_per_token: u32,
-        weight_bytes: u64,
     },
     /// `from_nothing`: the prompt holds no text, only control tokens.
     Ids {

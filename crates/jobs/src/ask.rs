@@ -42,7 +42,7 @@ pub enum Ask {
     Forget { model: String },
     /// What is kept; answered by `Answer::Kept`.
     Kept,
-    /// Find out what a stage would be computed by; answered by `Answer::Device`. Opens the GPU.
+    /// Open what a stage is to be computed by; fails where it is not there. Answered by `Answer::Nothing`.
     OpenDevice { backend: Backend },
     /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
     LoadStage { stage: StageKey, backend: Backend },

@@ -2,14 +2,14 @@
 //! Nothing here acts: shells turn outputs into deeds and deeds into inputs.
 
 use identity::{CoSigned, DeviceDelegation, PublicKey, Signature, Signed, Timestamp};
-use protocol::{Addresses, Backend, Message, ModelId, PeerId, Power, Sampling, SwarmId, WireType};
+use protocol::{Addresses, Message, ModelId, PeerId, Power, Sampling, SwarmId, WireType};
 use registry::{Registry, policy::SwarmPolicy};
 
 use crate::sheet::RouteSheet;
 
 mod compute;
 
-pub use compute::{Compute, ComputeError, Computed, StepInput, StepOutput, Want};
+pub use compute::{Compute, ComputeError, Computed, Loaded, StepInput, StepOutput, Want};
 
 /// A moment: milliseconds since the node was made. The only clock there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -331,8 +331,6 @@ pub struct Lend {
     pub most_layers: u32,
     /// On which terms.
     pub policy: SwarmPolicy,
-    /// What computes.
-    pub backend: Backend,
     /// Free memory for sessions.
     pub memory_bytes: u64,
     /// Positions that there is room for, all sessions together.

@@ -13,7 +13,7 @@ use registry::Standing;
 use registry::policy::{Privacy, SwarmPolicy, Who};
 
 use crate::desk::Desk;
-use crate::io::{Code, ComputeError, Effect, EffectId, Lend, Now};
+use crate::io::{Code, ComputeError, Effect, EffectId, Lend, Loaded, Now};
 use crate::myself::Myself;
 use crate::peers::Peers;
 use crate::snapshot::LendState;
@@ -251,11 +251,13 @@ impl Lending {
         }
         match (&self.lend, self.layers, worker.lent().map(|held| held.state)) {
             (None, _, _) => LendState::Off,
-            (Some(_), Some(layers), Some(HeldState::Ready { us_per_token })) => LendState::Ready {
-                layers,
-                us_per_token,
-                working: worker.is_working(),
-            },
+            (Some(_), Some(layers), Some(HeldState::Ready(Loaded { us_per_token, .. }))) => {
+                LendState::Ready {
+                    layers,
+                    us_per_token,
+                    working: worker.is_working(),
+                }
+            }
             (Some(_), layers, _) => LendState::Loading { layers },
         }
     }
@@ -270,25 +272,28 @@ impl Lending {
         }
     }
 
-    fn work(&self, worker: &Worker, me: &PeerId) -> Option<Work> {
+    /// What is on offer, and what computes it.
+    fn work(&self, worker: &Worker, me: &PeerId) -> Option<(Work, Backend)> {
         let (lend, layers) = (self.lend.as_ref().filter(|_| !self.halted)?, self.layers?);
-        let HeldState::Ready { us_per_token } = worker.lent()?.state else {
+        let HeldState::Ready(loaded) = worker.lent()?.state else {
             return None;
         };
-        Some(Work {
+        let work = Work {
             model: lend.model.id,
             layers,
             model_layers: lend.model.layers,
-            us_per_token: us_per_token.max(1),
+            us_per_token: loaded.us_per_token.max(1),
             sessions: worker.free_jobs(),
             positions: worker.free_positions(me),
             whole: WHOLE,
-        })
+            batch_invariant: Some(loaded.batch_invariant),
+        };
+        Some((work, loaded.backend))
     }
 
     fn announce(
         &mut self,
-        work: Option<Work>,
+        work: Option<(Work, Backend)>,
         lifetime_ms: u64,
         peers: &Peers,
         myself: &Myself,
@@ -298,6 +303,8 @@ impl Lending {
         let links = peers
             .nearest()
             .map(|(peer, one_way_ms)| Link { peer, one_way_ms });
+        // Nothing is computed for whoever reads an offer without work.
+        let (work, backend) = work.map_or((None, Backend::Cpu), |(work, backend)| (Some(work), backend));
         let offer = Offer {
             swarm: self.swarm,
             peer: desk.me.clone(),
@@ -310,7 +317,7 @@ impl Lending {
             work,
             memory_bytes: lend.map_or(0, |lend| lend.memory_bytes),
             keep_bytes: 0,
-            backend: lend.map_or(Backend::Cpu, |lend| lend.backend),
+            backend,
             power: self.power,
             background: self.background,
             terms: lend.map_or(Terms::Anybody, |lend| terms(&lend.policy)),

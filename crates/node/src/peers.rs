@@ -26,6 +26,9 @@ const UNKNOWN_ONE_WAY_US: u64 = 40_000;
 const NO_LINK: u32 = u32::MAX;
 /// A worker that is full keeps a place in its queue: asked only where nobody else is (halves of its time per token).
 const FULL: u64 = 16;
+/// A worker whose rows come one after the other is as fast as it says at an answer and slower at its prompt and at a
+/// replay: asked where nobody else is nearly as fast (halves of its time per token).
+const ROW_BY_ROW: u64 = 1;
 /// To dial first costs about this much, spread over an answer.
 const DIAL_US: u64 = 2_000;
 
@@ -377,6 +380,7 @@ impl Peers {
                         model_layers: work.model_layers,
                         us_per_token: work.us_per_token,
                         backend: offer.backend,
+                        batch_invariant: work.batch_invariant,
                     })
                 }),
         };
@@ -444,7 +448,12 @@ impl Peer {
             Power::Battery => 3,
             _ => 2,
         } + if offer.background { 4 } else { 0 }
-            + if work.sessions == 0 { FULL } else { 0 };
+            + if work.sessions == 0 { FULL } else { 0 }
+            + if work.batch_invariant == Some(false) {
+                ROW_BY_ROW
+            } else {
+                0
+            };
         said.max(self.us_per_layer.unwrap_or(0)).saturating_mul(tired) / 2
     }
 }

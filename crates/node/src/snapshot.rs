@@ -84,6 +84,8 @@ pub struct WorkRow {
     pub us_per_token: u32,
     /// What computes.
     pub backend: Backend,
+    /// Whether it says that a row has the same bits alone and among others; `None`: it says nothing of it.
+    pub batch_invariant: Option<bool>,
 }
 
 /// Lending, as the user sees it.

@@ -13,7 +13,7 @@ use registry::policy::SwarmPolicy;
 use crate::credit::Owed;
 use crate::desk::{Desk, JobKey};
 use crate::door::Door;
-use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, ModelSpec, Now, StreamId};
+use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, Loaded, ModelSpec, Now, StreamId};
 use crate::receipts::Over;
 use crate::work::{Flying, Job, Turn};
 
@@ -43,7 +43,7 @@ pub(crate) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum HeldState {
     Loading(EffectId),
-    Ready { us_per_token: u32 },
+    Ready(Loaded),
 }
 
 /// A neighbour that spoke before the requester did.
@@ -76,7 +76,7 @@ impl Worker {
     pub(crate) fn hold(&mut self, model: ModelSpec, stage: Stage, lent: bool, desk: &mut Desk) -> bool {
         if let Some(held) = self.held.iter_mut().find(|held| held.is(&model.id, &stage)) {
             held.lent |= lent;
-            return matches!(held.state, HeldState::Ready { .. });
+            return matches!(held.state, HeldState::Ready(_));
         }
         if self.held.len() >= MAX_HELD {
             self.drop_unused(desk);
@@ -108,7 +108,7 @@ impl Worker {
     /// The lent layers of a model and what one of them costs, for the user's own requests.
     pub(crate) fn own_work(&self, model: &ModelId) -> Option<(LayerRange, u64)> {
         let held = self.lent().filter(|held| held.model.id == *model)?;
-        let HeldState::Ready { us_per_token } = held.state else {
+        let HeldState::Ready(Loaded { us_per_token, .. }) = held.state else {
             return None;
         };
         let layers = held.stage.layers;
@@ -258,8 +258,8 @@ impl Worker {
             .iter()
             .position(|held| held.state == HeldState::Loading(effect))?;
         match result {
-            Ok(Computed::Loaded { us_per_token, .. }) => {
-                self.held[at].state = HeldState::Ready { us_per_token };
+            Ok(Computed::Loaded(loaded)) => {
+                self.held[at].state = HeldState::Ready(loaded);
                 self.reserve(desk);
                 Some(Ok(()))
             }
@@ -364,7 +364,7 @@ impl Worker {
     pub(crate) fn reserve(&mut self, desk: &mut Desk) {
         for (key, job) in &self.jobs {
             let ready = self.held.iter().any(|held| {
-                held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready { .. })
+                held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready(_))
             });
             if job.ready || !job.started || !ready || self.opening.values().any(|opening| opening == key) {
                 continue;
@@ -387,8 +387,8 @@ impl Worker {
             return self.refuse(key, Refusal::WontFit, "no room for so many positions", desk);
         }
         let us_per_token = self.held.iter().find_map(|held| match held.state {
-            HeldState::Ready { us_per_token } if held.is(&job.open.model, &job.open.stage) => {
-                Some(us_per_token)
+            HeldState::Ready(loaded) if held.is(&job.open.model, &job.open.stage) => {
+                Some(loaded.us_per_token)
             }
             _ => None,
         });

@@ -77,7 +77,7 @@ pub struct Offer {
     /// State of others that it would keep.
     #[n(6)]
     pub keep_bytes: u64,
-    /// What computes.
+    /// What computes the layers on offer.
     #[n(7)]
     pub backend: Backend,
     /// What feeds it.
@@ -147,6 +147,12 @@ pub struct Work {
     /// It computes all of these layers or none; else any contiguous part of them can be asked for.
     #[n(6)]
     pub whole: bool,
+    /// Whether a row came out with the same bits alone and among others when the device was tried; `None`: it does
+    /// not say. Where it did not, the worker computes one row after the other, so that its answers do not depend on
+    /// where prompts and replays are cut either: nobody has to remember the cuts, but both take it longer. Nothing
+    /// else is said of a device: the name of its GPU would tell strangers more about its owner than about its work.
+    #[n(7)]
+    pub batch_invariant: Option<bool>,
 }
 
 /// How far another peer is.

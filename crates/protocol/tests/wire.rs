@@ -247,6 +247,7 @@ fn offer() -> Offer {
             sessions: 16,
             positions: 8_192,
             whole: true,
+            batch_invariant: None,
         }),
         memory_bytes: 1 << 33,
         keep_bytes: 1 << 20,
@@ -270,6 +271,13 @@ fn offer() -> Offer {
     }
 }
 
+/// The same of a device that computes one row after the other.
+fn row_by_row() -> Offer {
+    let mut offer = offer();
+    offer.work.as_mut().unwrap().batch_invariant = Some(false);
+    offer
+}
+
 fn signed_offer(offer: &Offer) -> Vec<u8> {
     Signed::sign(offer, &session(1)).unwrap().to_bytes()
 }
@@ -281,12 +289,13 @@ fn encoded() -> BTreeMap<&'static str, Vec<u8>> {
         .map(|(name, m)| (name, m.encode().unwrap()))
         .collect();
     all.insert("offer", signed_offer(&offer()));
+    all.insert("offer_row_by_row", signed_offer(&row_by_row()));
     all
 }
 
 /// Reads what a name stands for; its bytes written again.
 fn read(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ProtocolError> {
-    if name == "offer" {
+    if name.starts_with("offer") {
         Offer::open(bytes, NOW)?;
         Ok(Signed::<Offer>::from_bytes(bytes)?.to_bytes())
     } else {
@@ -298,6 +307,7 @@ fn read(name: &str, bytes: &[u8]) -> Result<Vec<u8>, ProtocolError> {
 fn payloads() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("offer", payload(&offer())),
+        ("offer_row_by_row", payload(&row_by_row())),
         ("delegation", payload(&delegation(1))),
         ("receipt", payload(&receipt())),
     ]
@@ -306,7 +316,7 @@ fn payloads() -> Vec<(&'static str, Vec<u8>)> {
 /// Signs a payload, whatever it says, and reads it as a receiver does; what was read, written again.
 fn lie(name: &str, payload: Vec<u8>) -> Result<Vec<u8>, String> {
     let refuse = |error: &dyn std::fmt::Display| error.to_string();
-    if name == "offer" {
+    if name.starts_with("offer") {
         let signed = Signed::sign(&Raw::<Offer>::new(payload), &session(1)).map_err(|e| refuse(&e))?;
         let heard = Offer::open(&signed.to_bytes(), NOW).map_err(|e| refuse(&e))?;
         Ok(support::payload(&heard.offer))
@@ -372,9 +382,11 @@ fn what_was_written_is_read_again_and_every_kind_of_message_is_here() {
             "{name}"
         );
     }
-    let heard = Offer::open(&signed_offer(&offer()), NOW).unwrap();
-    assert_eq!(heard.offer, offer());
-    assert_eq!(heard.owner, Some(LocalKey::es256(&[1; 32]).unwrap().public_key()));
+    for offer in [offer(), row_by_row()] {
+        let heard = Offer::open(&signed_offer(&offer), NOW).unwrap();
+        assert_eq!(heard.offer, offer);
+        assert_eq!(heard.owner, Some(LocalKey::es256(&[1; 32]).unwrap().public_key()));
+    }
     assert_eq!(Receipt::verify(&signed_receipt()).unwrap(), receipt());
     let tags: std::collections::BTreeSet<u8> =
         messages().iter().map(|(_, m)| m.encode().unwrap()[1]).collect();
@@ -517,7 +529,7 @@ fn only_the_peer_itself_or_its_owner_signs_an_offer_and_only_just_now() {
 fn what_a_newer_version_adds_is_skipped_and_what_it_renumbers_is_refused() {
     // An optional last field that is absent is not written: one more would be taken for it. What is signed has its
     // fields inside the signature.
-    let whole = ["step_hidden", "offer", "receipt"];
+    let whole = ["step_hidden", "offer", "offer_row_by_row", "receipt"];
     for (name, bytes) in encoded().into_iter().filter(|(name, _)| !whole.contains(name)) {
         // A message is [number, [fields]].
         let mut newer = bytes.clone();

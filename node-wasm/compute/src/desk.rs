@@ -63,11 +63,8 @@ impl Desk {
                 Ok(Answer::Model(book.facts(&model)?))
             }
             Ask::OpenDevice { backend } => {
-                let gpu = self.device.wanted(backend).await?;
-                Ok(Answer::Device {
-                    backend: if gpu.is_some() { "gpu" } else { "cpu" }.to_owned(),
-                    adapter: gpu.map(|gpu| gpu.adapter().name.clone()).unwrap_or_default(),
-                })
+                self.device.wanted(backend).await?;
+                Ok(Answer::Nothing)
             }
             Ask::LoadStage { stage, backend } => self.load(stage, backend, reply).await,
             Ask::DropStage { stage } => {
@@ -191,10 +188,8 @@ impl Desk {
         let answer = Answer::Stage {
             backend: backend_name(&shard).to_owned(),
             adapter,
-            kernels: shard.kernel_variants(),
             batch_invariant: shard.is_batch_invariant(),
             us_per_token,
-            weight_bytes: weights.bytes(),
         };
         self.stages.borrow_mut().insert(key, shard);
         Ok(answer)

@@ -148,13 +148,6 @@ pub(crate) struct Weights {
     chunks: BTreeMap<u64, Vec<u8>>,
 }
 
-impl Weights {
-    /// Bytes of all chunks.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.chunks.values().map(|chunk| chunk.len() as u64).sum()
-    }
-}
-
 impl WeightSource for Weights {
     fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError> {
         let missing = |at: u64| EngineError::Weights {

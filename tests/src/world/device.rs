@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use node::io::{Compute, ComputeError, Computed, EffectId, KvId, StepInput, StepOutput, Want};
-use protocol::{ModelId, PENALTY_WINDOW, Sampling, Stage, WireType};
+use node::io::{Compute, ComputeError, Computed, EffectId, KvId, Loaded, StepInput, StepOutput, Want};
+use protocol::{Backend, ModelId, PENALTY_WINDOW, Sampling, Stage, WireType};
 
 /// Tokens are drawn from this many, so that text repeats itself as real text does.
 pub const VOCAB: u32 = 48;
@@ -28,6 +28,8 @@ pub struct Speed {
 /// See the file's head.
 #[derive(Debug, Default)]
 pub struct Device {
+    /// It finds itself not batch invariant when it is tried.
+    pub row_by_row: bool,
     loaded: Vec<(ModelId, Stage)>,
     caches: BTreeMap<KvId, Cache>,
     /// Works that are done at the given microsecond.
@@ -75,10 +77,11 @@ impl Device {
                 let us_per_token = (speed.step_us + layers * speed.position_us).max(1) as u32;
                 (
                     speed.load_ms * 1_000,
-                    Ok(Computed::Loaded {
+                    Ok(Computed::Loaded(Loaded {
                         us_per_token,
-                        memory_bytes: 1,
-                    }),
+                        backend: Backend::Gpu,
+                        batch_invariant: !self.row_by_row,
+                    })),
                 )
             }
             Compute::Unload { model, stage } => {

@@ -12,7 +12,7 @@ use node::io::{
     Ask, Effect, Event, Identity, Input, Keep, Lend, Mode, ModelSpec, Now, Output, RequestId, Signer,
 };
 use node::{Config, Node};
-use protocol::{Backend, LayerRange, ModelId, PeerId, Sampling, SwarmId};
+use protocol::{LayerRange, ModelId, PeerId, Sampling, SwarmId};
 use registry::policy::SwarmPolicy;
 
 pub use device::{D_MODEL, Device, Speed, VOCAB, undisturbed};
@@ -143,7 +143,6 @@ impl World {
             layers: LayerRange::new(first, end).ok(),
             most_layers: end - first,
             policy: anybody(),
-            backend: Backend::Cpu,
             memory_bytes: 1 << 30,
             positions: 100_000,
         };

@@ -2,7 +2,7 @@
 //! It computes nothing: the shell's worker does.
 
 use bytes::Bytes;
-use protocol::{ModelId, Sampling, Stage, WireType};
+use protocol::{Backend, ModelId, Sampling, Stage, WireType};
 
 use super::KvId;
 
@@ -100,12 +100,7 @@ pub enum Want {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Computed {
     /// A stage is ready.
-    Loaded {
-        /// Measured: one token through the stage, one after the other.
-        us_per_token: u32,
-        /// What it occupies.
-        memory_bytes: u64,
-    },
+    Loaded(Loaded),
     /// A cache is there.
     Opened,
     /// A step is done.
@@ -117,6 +112,18 @@ pub enum Computed {
     },
     /// A deed without a result is done; saying so is optional.
     Done,
+}
+
+/// What was found out about a stage as it was made ready.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Loaded {
+    /// Measured: one token through the stage, one after the other.
+    pub us_per_token: u32,
+    /// What computes it, which need not be what was asked for.
+    pub backend: Backend,
+    /// A row comes out with the same bits alone and among others. Where it does not, the worker computes one after
+    /// the other.
+    pub batch_invariant: bool,
 }
 
 /// What came out of a step.
