@@ -70,8 +70,8 @@ test('nothing is wider than a screen of 320 pixels', async ({ openTab }) => {
 
 test('everything that matters in a chat is done by keyboard alone', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
-  const { page } = await openTab({ serviceWorkers: 'block' });
-  const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '8', backend: 'cpu', pace_ms: '10' });
+  const { page } = await openTab({ serviceWorkers: 'block', permissions: ['clipboard-read', 'clipboard-write'] });
+  const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '24', backend: 'cpu', pace_ms: '40' });
   await page.goto(`/?${query}`);
   const answers = page.locator('[data-testid=message][data-role=assistant]');
   const done = () => expect(answers.last()).toHaveAttribute('data-state', 'done');
@@ -99,6 +99,21 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   await tabTo(page, '[data-testid=message-versions] button');
   await page.keyboard.press('Enter');
   await expect(answers.getByTestId('message-versions')).toContainText('1/2');
+  // Stop in the middle; copy; mend the answer's own words.
+  await tabTo(page, '[data-testid=chat-input]');
+  await page.keyboard.type('And then');
+  await page.keyboard.press('Enter');
+  await expect(answers.last().getByTestId('message-text')).toContainText(/\S/);
+  await page.keyboard.press('Escape');
+  await expect(answers.last()).toHaveAttribute('data-state', 'stopped');
+  await tabTo(page, '[data-role=assistant] [data-testid=message-edit]');
+  await page.keyboard.press('Enter');
+  await page.keyboard.press('Control+a');
+  await page.keyboard.type('In my own words');
+  await tabTo(page, '.editor .primary');
+  await page.keyboard.press('Enter');
+  await expect(page.locator('.editor')).toHaveCount(0);
+  await expect(page.locator('[data-role=assistant]').filter({ hasText: 'In my own words' })).toHaveCount(1);
   // Edit the question.
   await tabTo(page, '[data-role=user] [data-testid=message-edit]');
   await page.keyboard.press('Enter');
@@ -106,12 +121,16 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   await page.keyboard.type('The little dog');
   await tabTo(page, '.editor .primary');
   await page.keyboard.press('Enter');
-  await expect(page.locator('[data-role=user]')).toContainText('The little dog');
+  await expect(page.locator('[data-role=user]').filter({ hasText: 'The little dog' })).toHaveCount(1);
   await done();
-  // Where did it run.
+  // Copy it; see where it ran.
+  await tabTo(page, '[data-role=assistant] [aria-label=Copy]');
+  await page.evaluate(() => navigator.clipboard.writeText('nothing yet'));
+  await page.keyboard.press('Enter');
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).not.toBe('nothing yet');
   await tabTo(page, '[data-testid=message-route] summary');
   await page.keyboard.press('Enter');
-  await expect(page.locator('.route-sheet')).toBeVisible();
+  await expect(answers.locator('.route-sheet:visible')).toBeVisible();
   // History.
   await page.keyboard.press('Control+k');
   await page.keyboard.type('Once');
@@ -123,12 +142,15 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   await page.keyboard.type('By keyboard');
   await page.keyboard.press('Enter');
   await expect(page.locator('.history-list')).toContainText('By keyboard');
-  // Models: fetch, check, delete.
+  // Models: check, delete, fetch.
   await tabTo(page, '.side a[href="/models"]');
   await page.keyboard.press('Enter');
   const models = new ModelsPage(page);
   await expect(models.card(model.id)).toBeVisible();
   await models.expectKept(model.id, 'whole');
+  await tabTo(page, '[data-testid=model-verify]');
+  await page.keyboard.press('Enter');
+  await expect(models.jobs).toHaveAttribute('data-state', 'verified');
   await tabTo(page, '[data-testid=model-delete]');
   await page.keyboard.press('Enter');
   await tabTo(page, '[data-testid=model-delete-sure]');
@@ -137,9 +159,12 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   await tabTo(page, '[data-testid=model-download]');
   await page.keyboard.press('Enter');
   await models.expectKept(model.id, 'whole');
-  // Take everything along.
+  // Look and language, then everything along.
   await tabTo(page, '.side a[href="/settings"]');
   await page.keyboard.press('Enter');
+  await tabTo(page, '[data-testid=theme]');
+  await page.keyboard.press('ArrowDown');
+  await expect(page.locator('html')).toHaveAttribute('data-theme', /light|dark/);
   await tabTo(page, '[data-testid=export-all]');
   const [download] = await Promise.all([page.waitForEvent('download'), page.keyboard.press('Enter')]);
   expect(download.suggestedFilename()).toContain('.json');
