@@ -6,6 +6,7 @@ use futures::future::{Either, select};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::part::{self, Part};
 use super::{Chats, Live};
 use crate::browser::page;
 use crate::consent::Purpose;
@@ -55,6 +56,7 @@ impl Chats {
             message.state = State::Streaming;
             message.reason = None;
             (message.detail, message.why) = (None, None);
+            message.model = part::models(message.model.take(), model_name(app));
             self.run(app, conversation, message, answer);
         }
     }
@@ -89,17 +91,14 @@ impl Chats {
         let Some(conversation) = self.current.get_untracked() else {
             return;
         };
-        let mode = app.mode.get_untracked();
-        let model = untrack(|| app.model());
+        let model = model_name(app);
         let mut added = None;
         self.change(&conversation, |conversation| {
             let id = conversation.add(Some(question), Role::Assistant, "", page::now_ms());
             if let Some(message) = conversation.message_mut(id) {
                 message.state = State::Streaming;
-                message.model = model.map(|model| model.name);
-                let among_members =
-                    matches!(mode, Mode::Auto | Mode::Swarm) && app.others() == Purpose::Members;
-                message.mode = Some(if among_members { MEMBERS } else { mode.word() }.to_owned());
+                message.model = model;
+                message.mode = Some(among(app).to_owned());
                 added = Some(message.clone());
             }
         });
@@ -116,6 +115,7 @@ impl Chats {
             mode: app.mode.get_untracked(),
             ..sampling(app)
         };
+        let part = Part::behind(&message, among(app));
         let (stop, stopped) = oneshot::channel();
         self.stop.set_value(Some(stop));
         self.live.set(Some(Live {
@@ -125,7 +125,7 @@ impl Chats {
         if !self.memory_only {
             spawn_local(page::keep_engine());
         }
-        spawn_local(self.follow(app, ask, stopped));
+        spawn_local(self.follow(app, ask, part, stopped));
     }
 
     /// The branch that ends with `end`, as the model gets it: an answer at its end is one to go on with.
@@ -153,7 +153,7 @@ impl Chats {
     }
 
     /// Writes down what comes until the end.
-    async fn follow(self, app: App, mut ask: Ask, mut stopped: oneshot::Receiver<()>) {
+    async fn follow(self, app: App, mut ask: Ask, part: Part, mut stopped: oneshot::Receiver<()>) {
         ask.strangers_agreed = match ask.mode {
             Mode::Auto => app.agreed(app.others()).await,
             // Nothing was sent before it was.
@@ -173,18 +173,18 @@ impl Chats {
                         (ask.mode, ask.strangers_agreed) = (Mode::Swarm, true);
                         answer = app.node.ask(ask.clone());
                     } else {
-                        self.write(|message| apply(message, ChatEvent::Failed(fault)));
+                        self.write(|message| apply(message, &part, ChatEvent::Failed(fault)));
                     }
                 }
                 Some(ChatEvent::Failed(mut fault)) => {
                     fault.reason = fault
                         .reason
                         .or_else(|| barred(app, &ask, &fault.code).map(str::to_owned));
-                    self.write(|message| apply(message, ChatEvent::Failed(fault)));
+                    self.write(|message| apply(message, &part, ChatEvent::Failed(fault)));
                 }
                 Some(event) => {
                     begun |= matches!(event, ChatEvent::Text(_));
-                    self.write(|message| apply(message, event));
+                    self.write(|message| apply(message, &part, event));
                 }
                 // The node ended without a word: what is there stands.
                 None => break,
@@ -266,6 +266,23 @@ async fn unless<T>(stopped: &mut oneshot::Receiver<()>, work: impl Future<Output
     }
 }
 
+/// What the model is called that is asked for now.
+fn model_name(app: App) -> Option<String> {
+    let id = app.model_id()?;
+    Some(
+        app.node
+            .snapshot
+            .with_untracked(|snapshot| snapshot.model_name(&id)),
+    )
+}
+
+/// Among whom an answer is asked for now, as a word.
+fn among(app: App) -> &'static str {
+    let mode = app.mode.get_untracked();
+    let members = matches!(mode, Mode::Auto | Mode::Swarm) && app.others() == Purpose::Members;
+    if members { MEMBERS } else { mode.word() }
+}
+
 fn is_lent(app: App, model: &str) -> bool {
     app.node
         .snapshot
@@ -286,7 +303,7 @@ fn barred(app: App, ask: &Ask, code: &str) -> Option<&'static str> {
     })
 }
 
-fn apply(message: &mut Message, event: ChatEvent) {
+fn apply(message: &mut Message, part: &Part, event: ChatEvent) {
     match event {
         ChatEvent::Text(text) => {
             message.text.push_str(&text);
@@ -301,7 +318,7 @@ fn apply(message: &mut Message, event: ChatEvent) {
             message.state = State::Streaming;
             message.reason = None;
         }
-        ChatEvent::Route(route) => message.route = Some(route),
+        ChatEvent::Route(route) => part.note(message, route),
         ChatEvent::Done { tokens, ms } => {
             message.state = State::Done;
             message.reason = None;
