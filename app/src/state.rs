@@ -1,7 +1,10 @@
 //! The screens' one door to the node: starts it, asks it, and turns what it says into `view`'s values.
 //! The only file that names `node_wasm`; it asks nobody for consent (see `context`).
 
-use futures::StreamExt as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{Stream, StreamExt as _};
 use leptos::prelude::*;
 use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
 // Plain data of the node's, shown as it is.
@@ -298,9 +301,11 @@ impl Node {
 /// An answer on its way. Dropping it stops the work everywhere.
 pub struct Answer(ChatStream);
 
-impl Answer {
-    pub async fn next(&mut self) -> Option<ChatEvent> {
-        self.0.next().await.map(from_event)
+impl Stream for Answer {
+    type Item = ChatEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ChatEvent>> {
+        self.0.poll_next_unpin(cx).map(|event| event.map(from_event))
     }
 }
 

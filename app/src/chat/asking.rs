@@ -6,6 +6,7 @@ use futures::future::{Either, select};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use super::drawn::{Clock, Drawn};
 use super::part::{self, Part};
 use super::{Chats, Live};
 use crate::browser::page;
@@ -160,7 +161,7 @@ impl Chats {
             Mode::Swarm => true,
             Mode::Local | Mode::Mine => false,
         };
-        let mut answer = app.node.ask(ask.clone());
+        let mut answer = Drawn::new(app.node.ask(ask.clone()), PageClock);
         let mut kept_ms = page::now_ms();
         let mut begun = false;
         while let Some(event) = unless(&mut stopped, answer.next()).await {
@@ -171,7 +172,7 @@ impl Chats {
                     };
                     if agreed {
                         (ask.mode, ask.strangers_agreed) = (Mode::Swarm, true);
-                        answer = app.node.ask(ask.clone());
+                        answer = Drawn::new(app.node.ask(ask.clone()), PageClock);
                     } else {
                         self.write(|message| apply(message, &part, ChatEvent::Failed(fault)));
                     }
@@ -197,9 +198,13 @@ impl Chats {
                 self.settle(false);
             }
         }
+        let rest = answer.rest();
         // Dropping it stops the work on every peer.
         drop(answer);
         self.write(|message| {
+            if let Some(text) = rest {
+                apply(message, &part, text);
+            }
             if message.state.is_running() {
                 message.state = State::Stopped;
             }
@@ -255,6 +260,19 @@ impl Chats {
             self.live.set(None);
         }
         self.keep(&live.conversation);
+    }
+}
+
+struct PageClock;
+
+impl Clock for PageClock {
+    fn now_ms(&self) -> f64 {
+        page::now_ms()
+    }
+
+    fn sleep(&self, ms: f64) -> impl Future<Output = ()> {
+        // Less than a second, and never less than nothing.
+        page::sleep(ms.ceil() as i32)
     }
 }
 

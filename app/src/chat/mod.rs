@@ -2,6 +2,7 @@
 //! Draws nothing and routes nothing; where an answer runs is the node's decision.
 
 mod asking;
+mod drawn;
 mod part;
 
 use futures::channel::oneshot;

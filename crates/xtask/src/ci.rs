@@ -7,6 +7,7 @@ use crate::beside::Beside;
 use crate::context::Context;
 use crate::report::{Counts, Steps};
 use crate::suites::{self, Choice};
+use crate::tools::Purpose;
 use crate::{first_command, setup, tools};
 
 /// What is compiled for the browser. Only the named ones are looked at, not what they depend on.
@@ -25,7 +26,7 @@ pub(crate) fn run(context: &Context) -> Result<()> {
 
 fn all(context: &Context, steps: &mut Steps) -> Result<()> {
     let before = uncommitted(context)?;
-    step(steps, "set-up", || setup::run(context))?;
+    step(steps, "set-up", || setup::run(context, Purpose::Testing))?;
     // Its end is one long link on one core, which the steps that use all cores do not wait for.
     let web = Beside::start(context, "build-web")?;
     step(steps, "format", || {

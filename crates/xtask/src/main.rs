@@ -21,6 +21,7 @@ mod serve;
 mod setup;
 mod suites;
 mod system;
+mod takeover;
 mod tools;
 mod verdicts;
 mod web;
@@ -32,6 +33,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::context::Context;
+use crate::tools::Purpose;
 
 #[derive(Parser)]
 #[command(
@@ -55,6 +57,9 @@ enum Task {
         #[arg(long)]
         dev: bool,
     },
+    /// Compile what the relay is made of, without the app inside; `serve` does so beside the web build.
+    #[command(hide = true)]
+    BuildRelayParts,
     /// What stands behind the relay in `serve`: adds plain words to its ready line.
     #[command(hide = true)]
     Announce {
@@ -95,12 +100,13 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     let context = Context::find()?;
     match task {
-        Task::Setup => setup::run(&context),
+        Task::Setup => setup::run(&context, Purpose::Testing),
         Task::Serve(options) => serve::run(&context, options),
         Task::BuildWeb { dev } => {
-            setup::run(&context)?;
+            setup::run(&context, Purpose::Building)?;
             web::build(&context, web::Profile::from_dev_flag(dev))
         }
+        Task::BuildRelayParts => relay::build_parts(&context),
         Task::Announce { invite } => serve::announce(&context, &invite),
         Task::FinishDist { folder } => web::finish(&folder, web::Profile::from_trunk()),
         Task::Test {

@@ -45,6 +45,20 @@ pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
     Ok(context.target.join(build.folder()).join("manyhands-relay"))
 }
 
+/// Compiles the relay as it ships, but without the app, which may not be built yet: what is left then is quick.
+///
+/// # Errors
+/// When cargo fails.
+pub(crate) fn build_parts(context: &Context) -> Result<()> {
+    context
+        .cargo()
+        .args(["build", "--locked", "--bin", "manyhands-relay"])
+        .args(Build::Release.arguments("manyhands-relay"))
+        // A folder that is not there: an app half built would be looked through while it changes.
+        .env("MANYHANDS_DIST", context.target.join("no-app"))
+        .run()
+}
+
 /// Builds one of the engine's examples and gives its path.
 ///
 /// # Errors

@@ -10,8 +10,11 @@ use std::process::{Child, Stdio};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
+use crate::beside::Beside;
 use crate::command::Cmd;
 use crate::context::Context;
+use crate::relay::Build;
+use crate::tools::Purpose;
 use crate::web::{self, Profile};
 use crate::{announce, relay, setup};
 
@@ -36,16 +39,19 @@ pub(crate) struct Options {
 /// # Errors
 /// When a build fails or the relay does not start.
 pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
-    setup::run(context)?;
-    web::build(context, Profile::from_dev_flag(options.dev))?;
-    let program = relay::build(
-        context,
-        if options.dev {
-            relay::Build::Debug
-        } else {
-            relay::Build::Release
-        },
-    )?;
+    setup::run(context, Purpose::Building)?;
+    let program = if options.dev {
+        web::build(context, Profile::Dev)?;
+        relay::build(context, Build::Debug)?
+    } else {
+        // The web build ends in a long link on one core. What the relay is made of is compiled meanwhile; then only
+        // the relay itself is left, which has the app inside.
+        let meanwhile = || Beside::start(context, "build-relay-parts");
+        if let Some(parts) = web::build_beside(context, Profile::Release, meanwhile)? {
+            parts.wait()?;
+        }
+        relay::build(context, Build::Release)?
+    };
     let mut relay = context.command(&program);
     relay.arg("serve");
     if options.lan {

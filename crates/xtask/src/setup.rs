@@ -7,16 +7,18 @@ use anyhow::{Context as _, Result};
 
 use crate::context::Context;
 use crate::report::seconds;
-use crate::tools;
+use crate::takeover;
+use crate::tools::{self, Purpose};
 
-/// Brings every missing tool in place and says what it did and how long it took.
+/// Brings every missing tool for that purpose in place and says what it did and how long it took.
 ///
 /// # Errors
 /// The first tool that cannot be installed, with what to do about it.
-pub(crate) fn run(context: &Context) -> Result<()> {
+pub(crate) fn run(context: &Context, purpose: Purpose) -> Result<()> {
     let start = Instant::now();
+    takeover::run(context)?;
     let mut installed = 0;
-    for tool in tools::all(context)? {
+    for tool in tools::all(context, purpose)? {
         let name = tool.name();
         let checked = Instant::now();
         if let Some(found) = tool.check(context)? {

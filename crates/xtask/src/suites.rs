@@ -7,6 +7,7 @@ use crate::command::Cmd;
 use crate::context::Context;
 use crate::relay::{self, Build};
 use crate::report::{Counts, Steps};
+use crate::tools::Purpose;
 use crate::web::{self, Profile};
 use crate::{setup, tools, verdicts};
 
@@ -23,7 +24,7 @@ pub(crate) struct Choice {
 /// # Errors
 /// When a test fails or cannot be run.
 pub(crate) fn run(context: &Context, choice: Choice) -> Result<()> {
-    setup::run(context)?;
+    setup::run(context, Purpose::Testing)?;
     let mut steps = Steps::default();
     let result = all(context, &choice, &mut steps);
     steps.print();
@@ -85,6 +86,10 @@ pub(crate) fn native(context: &Context, chosen: &[&str]) -> Result<Counts> {
 fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
     let mut playwright = playwright(context, Build::Debug)?;
     playwright.arg("test").args(arguments);
+    if !arguments.is_empty() {
+        // What is named is wanted alone, not after all that runs before it in a whole run.
+        playwright.arg("--no-deps");
+    }
     verdict(&mut playwright.tee()?, "browser tests")
 }
 

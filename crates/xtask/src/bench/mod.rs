@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::context::Context;
 use crate::setup;
+use crate::tools::Purpose;
 use document::Document;
 use table::{Cell, Table};
 
@@ -111,7 +112,7 @@ pub(crate) struct Options {
 /// When there is no such section, something cannot be built or run, or a file cannot be written.
 pub(crate) fn run(context: &Context, options: &Options) -> Result<()> {
     let chosen = choose(&options.sections)?;
-    setup::run(context)?;
+    setup::run(context, Purpose::Testing)?;
     let mut document = Document::read(&context.root.join("BENCHMARKS.md"))?;
     let machine = Machine::look(context)?;
     let mut measured = Vec::new();

@@ -21,6 +21,15 @@ pub(crate) use wasm_target::wasm_cargo;
 /// The trunk that builds with the compilers this repository supports (0.22 needs rustc 1.96.1).
 const TRUNK_VERSION: &str = "0.21.14";
 
+/// What the tools are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To build the app and the relay, as an operator does.
+    Building,
+    /// To test them too, in a browser and on a GPU.
+    Testing,
+}
+
 /// Something that must be on the machine.
 pub(crate) trait Tool {
     /// What people call it.
@@ -39,13 +48,13 @@ pub(crate) trait Tool {
     fn install(&self, context: &Context) -> Result<()>;
 }
 
-/// Every tool, each after those it needs.
+/// Every tool for that purpose, each after those it needs.
 ///
 /// # Errors
 /// When Cargo.lock does not say which wasm-bindgen is needed.
-pub(crate) fn all(context: &Context) -> Result<Vec<Box<dyn Tool>>> {
+pub(crate) fn all(context: &Context, purpose: Purpose) -> Result<Vec<Box<dyn Tool>>> {
     let bindgen = lockfile::version_of(context, "wasm-bindgen")?;
-    Ok(vec![
+    let mut tools: Vec<Box<dyn Tool>> = vec![
         Box::new(wasm_target::WasmTarget),
         Box::new(cargo_tool::CargoTool::new(
             "wasm-bindgen",
@@ -58,15 +67,19 @@ pub(crate) fn all(context: &Context) -> Result<Vec<Box<dyn Tool>>> {
             TRUNK_VERSION.to_owned(),
         )),
         Box::new(node::Node),
+        // It brings wasm-opt too.
         Box::new(node_packages::NodePackages::new(
             "test runner",
             context.playwright(),
         )),
-        Box::new(node_packages::NodePackages::new(
+    ];
+    if purpose == Purpose::Testing {
+        tools.push(Box::new(node_packages::NodePackages::new(
             "interop peer",
             context.playwright().join("interop"),
-        )),
-        Box::new(chromium::Chromium),
-        Box::new(vulkan::Vulkan),
-    ])
+        )));
+        tools.push(Box::new(chromium::Chromium));
+        tools.push(Box::new(vulkan::Vulkan));
+    }
+    Ok(tools)
 }

@@ -4,7 +4,7 @@
 mod budget;
 mod compress;
 mod embed;
-mod folder;
+pub(crate) mod folder;
 mod reload;
 mod shelf;
 mod stamp;
@@ -59,20 +59,34 @@ impl Profile {
 /// # Errors
 /// When a compiler, trunk or a check of [`finish`] fails.
 pub(crate) fn build(context: &Context, profile: Profile) -> Result<()> {
+    build_beside(context, profile, || Ok(())).map(drop)
+}
+
+/// As [`build`]. Where it takes minutes, `meanwhile` is called once they begin, and what it gave is given back.
+///
+/// # Errors
+/// As [`build`], and those of `meanwhile`.
+pub(crate) fn build_beside<T>(
+    context: &Context,
+    profile: Profile,
+    meanwhile: impl FnOnce() -> Result<T>,
+) -> Result<Option<T>> {
     let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
     let (stamp, dist) = (Stamp::of_sources(context, profile, &compiler)?, context.dist());
     if stamp.is_kept(&dist) {
         println!("web: dist/ is the build of these sources");
-        return Ok(());
+        return Ok(None);
     }
     let shelf = Shelf::new(context.target.join("web"));
     if shelf.take(&stamp, &dist)? {
         println!("web: dist/ is the build of these sources, made before");
-        return Ok(());
+        return Ok(None);
     }
+    let beside = meanwhile()?;
     trunk(context, "build", profile)?.run()?;
     stamp.keep(&dist)?;
-    shelf.put(&stamp, &dist)
+    shelf.put(&stamp, &dist)?;
+    Ok(Some(beside))
 }
 
 /// trunk, rebuilding whenever a source changes; open pages reload themselves then.

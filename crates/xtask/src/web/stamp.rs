@@ -46,6 +46,9 @@ impl Stamp {
             } else {
                 vec![path]
             } {
+                if is_for_tests(file.strip_prefix(&context.root).unwrap_or(&file)) {
+                    continue;
+                }
                 let name = name_below(&context.root, &file);
                 hash = fnv1a(
                     &[
@@ -104,6 +107,13 @@ impl Stamp {
     }
 }
 
+/// What no build for the browser reads.
+fn is_for_tests(path: &Path) -> bool {
+    const FOLDERS: [&str; 3] = ["tests", "fuzz", "adr"];
+    path.components()
+        .any(|part| FOLDERS.iter().any(|name| part.as_os_str() == *name))
+}
+
 /// Where a file lies does not matter, only what it is called there: another clone makes the same build.
 fn name_below(folder: &Path, file: &Path) -> u64 {
     fnv1a(
@@ -136,6 +146,13 @@ mod tests {
         assert!(!stamp(1, Profile::Dev).is_kept(dist.path()));
         fs::write(dist.path().join("more.js"), "").unwrap();
         assert!(!stamp(1, Profile::Release).is_kept(dist.path()));
+    }
+
+    #[test]
+    fn a_test_is_no_source_and_what_tests_look_at_is_one() {
+        assert!(is_for_tests(Path::new("crates/engine/tests/memory.rs")));
+        assert!(is_for_tests(Path::new("crates/gguf/fuzz/corpus/header/1")));
+        assert!(!is_for_tests(Path::new("crates/engine/src/latest/tests.rs")));
     }
 
     #[test]
