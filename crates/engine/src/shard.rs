@@ -196,11 +196,12 @@ impl Shard {
     /// Bytes that a session of `positions` would reserve here.
     pub fn session_bytes(&self, positions: u32) -> u64 {
         let layers = (self.stage.layers.end() - self.stage.layers.first()) as usize;
-        KvCache::bytes(
-            layers,
-            crate::cpu::layer::kv_width(&self.config),
-            positions as usize,
-        )
+        let width = crate::cpu::layer::kv_width(&self.config);
+        let singles = KvCache::bytes(layers, width, positions as usize);
+        match &self.compute {
+            Compute::Cpu(_) => singles,
+            Compute::Gpu(stage) => singles / 4 * stage.cache_value_bytes(),
+        }
     }
 
     /// Opens a session and reserves the memory of all its positions.

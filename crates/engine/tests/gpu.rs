@@ -18,9 +18,13 @@ use gguf::{Header, LayerRange, Stage};
 use support::{FileWeights, block_on, shared};
 use synthetic::{Model, Recipe, RopeKind, VOCAB};
 
+/// On the floor, whatever the device has beyond it.
 fn gpu() -> Option<Rc<Gpu>> {
     match block_on(Gpu::open(Choice::Any)) {
-        Ok(gpu) => Some(Rc::new(gpu)),
+        Ok(gpu) => {
+            gpu.use_floor();
+            Some(Rc::new(gpu))
+        }
         Err(error) => {
             eprintln!("skipped: {error}");
             None
@@ -260,6 +264,45 @@ fn a_device_that_is_not_batch_invariant_gets_one_row_after_the_other() {
     assert_eq!(dispatches(&mut chain), 6 * 5 * 128, "128 rows");
     let apart = prefill(&mut chain);
     eprintln!("128 positions: {together:?} in chunks of 64, {apart:?} row by row");
+}
+
+#[test]
+fn caches_in_half_precision_take_half_the_memory_and_tell_the_same_story() {
+    let Some(gpu) = gpu() else { return };
+    let tokens = tokens(256, 512);
+    for model in ["f32", "q8_0", "q4_0"] {
+        gpu.use_floor();
+        let Some(mut floor) = Chain::story(model, &[], Some(&gpu)) else {
+            return;
+        };
+        let on_floor = floor.logits(0, &tokens, 64);
+        let bytes = floor.0[0].session_bytes(512);
+        let on_cpu = Chain::story(model, &[], None).unwrap().logits(0, &tokens, 64);
+        if !block_on(gpu.use_half()) {
+            eprintln!("skipped: {:?} has no half precision", gpu.adapter());
+            return;
+        }
+        let mut chain = Chain::story(model, &[], Some(&gpu)).unwrap();
+        assert_eq!(2 * chain.0[0].session_bytes(512), bytes);
+        assert!(chain.0[0].kernel_variants().contains("cache in f16"));
+        let found = chain.logits(0, &tokens, 64);
+        let agreed = |with: &[f32]| {
+            let pairs = found.chunks(512).zip(with.chunks(512));
+            pairs.filter(|(a, b)| best(a) == best(b)).count()
+        };
+        let (floor_agrees, cpu_agrees) = (agreed(&on_floor), agreed(&on_cpu));
+        let error = nmse(&found, on_floor.iter().map(|x| f64::from(*x)));
+        eprintln!(
+            "{model}: of 256, {floor_agrees} as on the floor, {cpu_agrees} as the CPU; NMSE {error:.1e}"
+        );
+        assert!(floor_agrees.min(cpu_agrees) * 100 >= tokens.len() * 99 && error < 1e-6);
+        assert!(
+            bits(&chain.logits(0, &tokens, 1)) == bits(&found),
+            "{model} alone"
+        );
+        let mut cut = Chain::story(model, &[1, 3], Some(&gpu)).unwrap();
+        assert!(bits(&cut.logits(0, &tokens, 64)) == bits(&found), "{model} cut");
+    }
 }
 
 #[test]

@@ -42,6 +42,19 @@ impl Gpu {
         Ok(buffer)
     }
 
+    /// Values in the precision in which caches hold them.
+    ///
+    /// # Errors
+    /// As [`Gpu::storage`].
+    pub fn cache_with(&self, what: &'static str, values: &[f32]) -> Result<wgpu::Buffer, GpuError> {
+        if self.variants().half {
+            let halves: Vec<u16> = values.iter().map(|x| half::f16::from_f32(*x).to_bits()).collect();
+            self.storage_with(what, &halves)
+        } else {
+            self.storage_with(what, values)
+        }
+    }
+
     /// A small buffer of numbers that stay the same during a dispatch.
     pub fn uniform(&self, what: &'static str, words: &[u32]) -> wgpu::Buffer {
         let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {

@@ -46,6 +46,8 @@ pub struct Gpu {
     trouble: Arc<Mutex<Option<GpuError>>>,
     /// Threads that exchange values, as the driver says; 0 for none.
     subgroup: u32,
+    /// Whether it was opened with half precision.
+    half: bool,
     pub(crate) variants: Cell<Variants>,
     pub(crate) pipelines: RefCell<HashMap<String, Rc<Pipeline>>>,
 }
@@ -77,10 +79,11 @@ impl Gpu {
             max_buffer_size: most.max_buffer_size,
             ..wgpu::Limits::default()
         };
-        let subgroups = found.features() & wgpu::Features::SUBGROUP;
+        let beyond = found.features() & (wgpu::Features::SUBGROUP | wgpu::Features::SHADER_F16);
+        let has_subgroups = beyond.contains(wgpu::Features::SUBGROUP);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("manyhands"),
-            required_features: subgroups,
+            required_features: beyond,
             required_limits: limits,
             ..Default::default()
         };
@@ -105,17 +108,15 @@ impl Gpu {
             queue,
             adapter,
             trouble,
-            subgroup: if subgroups.is_empty() {
-                0
-            } else {
-                info.subgroup_min_size
-            },
+            subgroup: if has_subgroups { info.subgroup_min_size } else { 0 },
+            half: beyond.contains(wgpu::Features::SHADER_F16),
             variants: Cell::default(),
             pipelines: RefCell::default(),
         };
         // A processor that plays a GPU exchanges nothing faster, and takes long to compile that it does.
         if !gpu.adapter.software {
             gpu.use_subgroups(gpu.subgroup).await;
+            gpu.use_half().await;
         }
         Ok(gpu)
     }
@@ -134,6 +135,11 @@ impl Gpu {
     /// The fewest threads of a subgroup, as the driver says; 0 where the device was opened without them.
     pub fn subgroup(&self) -> u32 {
         self.subgroup
+    }
+
+    /// Whether the device was opened with half precision.
+    pub fn has_half(&self) -> bool {
+        self.half
     }
 
     /// The most bytes that one binding may have.

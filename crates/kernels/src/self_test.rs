@@ -151,8 +151,8 @@ async fn attend(gpu: &Gpu, found: &mut SelfTest) -> Result<(), GpuError> {
     let query_buffer = gpu.storage_with("self-test", &queries)?;
     let row_buffer = gpu.storage("self-test", (4 * width) as u64)?;
     let (keys_buffer, values_buffer) = (
-        gpu.storage_with("self-test", &turned)?,
-        gpu.storage_with("self-test", &values)?,
+        gpu.cache_with("self-test", &turned)?,
+        gpu.cache_with("self-test", &values)?,
     );
     let out = gpu.storage("self-test", (4 * N * width) as u64)?;
     let partials = gpu.storage("self-test", Attention::partial_bytes(heads))?;

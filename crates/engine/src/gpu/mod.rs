@@ -153,6 +153,11 @@ impl GpuStage {
         self.row_by_row = true;
     }
 
+    /// Bytes of a value in the caches that are opened now.
+    pub(crate) fn cache_value_bytes(&self) -> u64 {
+        self.gpu.variants().cache_value_bytes()
+    }
+
     /// Which variants of the kernels it uses.
     pub(crate) fn variants(&self) -> Variants {
         self.variants

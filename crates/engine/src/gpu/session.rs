@@ -30,7 +30,8 @@ impl GpuStage {
     pub(crate) fn open(&mut self, capacity: u32) -> Result<GpuSession, EngineError> {
         self.gpu.check()?;
         let kv_width = self.config.n_kv_heads * self.config.head_dim;
-        let each = 4 * u64::from(kv_width) * u64::from(capacity);
+        let value = self.gpu.variants().cache_value_bytes();
+        let each = value * u64::from(kv_width) * u64::from(capacity);
         let bytes = 2 * each * self.layers.len() as u64;
         let gpu = std::rc::Rc::clone(&self.gpu);
         let (made, verdict) = gpu.guarded("keys and values", bytes, || self.bind(capacity, each));

@@ -52,8 +52,9 @@ pub(crate) mod tests {
         };
         let flags = naga::valid::ValidationFlags::all();
         // Unpacking two halves is in the core of WebGPU.
-        let capabilities =
-            naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32 | naga::valid::Capabilities::SUBGROUP;
+        let capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32
+            | naga::valid::Capabilities::SUBGROUP
+            | naga::valid::Capabilities::SHADER_FLOAT16;
         let mut validator = naga::valid::Validator::new(flags, capabilities);
         if let Err(error) = validator.validate(&module) {
             panic!("{name}: {}", error.emit_to_string(source));

@@ -18,9 +18,9 @@ struct Rows { count: u32, first: u32 }
 
 @group(0) @binding(0) var<storage, read> queries: array<vec4<f32>>;
 // (n_kv_heads, QUADS, capacity)
-@group(0) @binding(1) var<storage, read> keys: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> keys: array<Cached4>;
 // (n_kv_heads, capacity, QUADS)
-@group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> values: array<Cached4>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 // (n, n_heads, tiles, QUADS + 1): a tile's sum of values, then its largest score and its sum of weights
 @group(0) @binding(4) var<storage, read_write> partials: array<vec4<f32>>;
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var t = thread; t < count; t += 64u) {
         var score = 0.0;
         for (var quad = 0u; quad < QUADS; quad += 1u) {
-            let key = keys[(kv * QUADS + quad) * shape.capacity + start + t];
+            let key = vec4<f32>(keys[(kv * QUADS + quad) * shape.capacity + start + t]);
             let q = query[quad];
             score = fma(q.w, key.w, fma(q.z, key.z, fma(q.y, key.y, fma(q.x, key.x, score))));
         }
@@ -104,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var sum = vec4<f32>();
     if thread < QUADS * SETS {
         for (var t = thread / QUADS; t < count; t += SETS) {
-            let value = values[(kv * shape.capacity + start + t) * QUADS + quad];
+            let value = vec4<f32>(values[(kv * shape.capacity + start + t) * QUADS + quad]);
             sum = fma(vec4<f32>(weights[t]), value, sum);
         }
     }

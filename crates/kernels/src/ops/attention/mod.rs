@@ -44,7 +44,7 @@ pub struct Operands<'a> {
     pub queries: &'a Buffer,
     /// Values in a row of `queries`.
     pub query_width: u32,
-    /// (kv, dim / 4, capacity, 4)
+    /// (kv, dim / 4, capacity, 4), in the precision of caches
     pub keys: &'a Buffer,
     /// (kv, capacity, dim)
     pub values: &'a Buffer,
@@ -83,7 +83,7 @@ impl Attention {
             return Err(GpuError::Unsupported(format!("heads of {} values", heads.dim)));
         }
         let variants = gpu.variants();
-        let name = format!("attention.{}{}", heads.dim, variants.suffix());
+        let name = format!("attention.{}{}", heads.dim, variants.cache_suffix());
         let tile = gpu.pipeline(&name, &KINDS, || source(heads.dim, variants));
         let reduce = gpu.pipeline(&format!("attention_reduce.{}", heads.dim), &REDUCE_KINDS, || {
             reduce_source(heads.dim)
@@ -142,7 +142,7 @@ fn constants(dim: u32) -> String {
 
 fn source(dim: u32, variants: Variants) -> String {
     let choices = variants.steps(Choices::default(), 64);
-    variants.preamble().to_owned() + &constants(dim) + &expand(include_str!("kernel.wgsl"), &choices)
+    variants.cache_preamble() + &constants(dim) + &expand(include_str!("kernel.wgsl"), &choices)
 }
 
 fn reduce_source(dim: u32) -> String {
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn every_variant_is_valid_wgsl() {
         for dim in [4, 8, 64, 80, 96, 128, 256] {
-            for subgroup in [0, 4, 32, 64] {
-                crate::ops::tests::validate("attention", &source(dim, Variants { subgroup }));
+            for (subgroup, half) in [(0, false), (0, true), (4, false), (32, true), (64, false)] {
+                crate::ops::tests::validate("attention", &source(dim, Variants { subgroup, half }));
             }
             crate::ops::tests::validate("attention_reduce", &reduce_source(dim));
         }

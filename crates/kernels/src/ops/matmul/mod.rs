@@ -231,7 +231,10 @@ mod tests {
                             norm,
                             bias,
                             end,
-                            beyond: Variants { subgroup },
+                            beyond: Variants {
+                                subgroup,
+                                half: false,
+                            },
                         };
                         crate::ops::tests::validate(&variant.name(), &variant.source());
                     }

@@ -18,9 +18,9 @@ struct Rows { count: u32, first: u32 }
 
 @group(0) @binding(0) var<storage, read_write> qkv: array<f32>;
 // (n_kv_heads, head_dim / 4, capacity, 4): threads that score neighbouring positions read neighbouring vectors
-@group(0) @binding(1) var<storage, read_write> keys: array<f32>;
+@group(0) @binding(1) var<storage, read_write> keys: array<Cached>;
 // (n_kv_heads, capacity, head_dim)
-@group(0) @binding(2) var<storage, read_write> values: array<f32>;
+@group(0) @binding(2) var<storage, read_write> values: array<Cached>;
 // (positions, pairs): cosine, sine
 @group(0) @binding(3) var<storage, read> turns: array<vec2<f32>>;
 @group(0) @binding(4) var<uniform> shape: Shape;
@@ -68,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if is_value {
         let kv = head - shape.n_heads - shape.n_kv_heads;
         for (var i = thread; i < dim; i += 64u) {
-            values[(kv * shape.capacity + position) * dim + i] = qkv[at + i];
+            values[(kv * shape.capacity + position) * dim + i] = cached(qkv[at + i]);
         }
         return;
     }
@@ -109,6 +109,6 @@ fn put(at: u32, i: u32, head: u32, position: u32, is_query: bool, value: f32) {
     } else {
         let kv = head - shape.n_heads;
         let quad = kv * (shape.head_dim / 4u) + i / 4u;
-        keys[(quad * shape.capacity + position) * 4u + i % 4u] = value;
+        keys[(quad * shape.capacity + position) * 4u + i % 4u] = cached(value);
     }
 }

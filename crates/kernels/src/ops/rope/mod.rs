@@ -29,7 +29,7 @@ pub struct Heads {
 pub struct Operands<'a> {
     /// (n, query + 2 · kv heads, dim), rows [`stride`] apart.
     pub qkv: &'a Buffer,
-    /// (kv, dim / 4, capacity, 4)
+    /// (kv, dim / 4, capacity, 4), in the precision of caches
     pub keys: &'a Buffer,
     /// (kv, capacity, dim)
     pub values: &'a Buffer,
@@ -57,10 +57,13 @@ impl Rope {
     pub fn new(gpu: &Gpu, heads: Heads, operands: &Operands<'_>) -> Rope {
         let norm = operands.norms.is_some();
         let layout = if operands.neox { "neox" } else { "neighbours" };
-        // Without a norm nothing is added up.
-        let variants = if norm { gpu.variants() } else { Variants::default() };
+        let mut variants = gpu.variants();
+        if !norm {
+            // Nothing is added up.
+            variants.subgroup = 0;
+        }
         let norm_name = if norm { ".norm" } else { "" };
-        let name = format!("rope.{layout}{norm_name}{}", variants.suffix());
+        let name = format!("rope.{layout}{norm_name}{}", variants.cache_suffix());
         let mut kinds = vec![
             (0, Kind::Write),
             (1, Kind::Write),
@@ -115,7 +118,7 @@ fn source(neox: bool, norm: bool, variants: Variants) -> String {
         .steps(Choices::default(), 64)
         .flag("NEOX", neox)
         .flag("NORM", norm);
-    variants.preamble().to_owned() + &expand(include_str!("kernel.wgsl"), &choices)
+    variants.cache_preamble() + &expand(include_str!("kernel.wgsl"), &choices)
 }
 
 #[cfg(test)]
@@ -125,8 +128,9 @@ mod tests {
     #[test]
     fn every_variant_is_valid_wgsl() {
         for (neox, norm) in [(false, false), (false, true), (true, false), (true, true)] {
-            for subgroup in [0, 8, 64] {
-                crate::ops::tests::validate("rope", &source(neox, norm, Variants { subgroup }));
+            for (subgroup, half) in [(0, false), (8, false), (0, true), (64, true)] {
+                let variants = Variants { subgroup, half };
+                crate::ops::tests::validate("rope", &source(neox, norm, variants));
             }
         }
     }
