@@ -175,10 +175,13 @@ impl Lending {
         let settings = self.app.settings.get_untracked();
         let hold = held_back(&settings).await;
         self.hold_screen(settings.keep_awake && hold.is_none()).await;
+        // The person may have stopped while the battery was asked, or the screen.
+        if !self.wanted.get_untracked() {
+            return;
+        }
         self.hold_tone(settings.tone && hold.is_none());
         let before = self.app.lend_held.get_untracked();
-        // The person may have stopped while the battery was asked.
-        if before == hold || !self.wanted.get_untracked() {
+        if before == hold {
             return;
         }
         self.app.lend_held.set(hold);
@@ -198,16 +201,16 @@ impl Lending {
     }
 
     async fn hold_screen(self, wanted: bool) {
-        let has = self.screen.with_value(Option::is_some);
+        let held = self
+            .screen
+            .with_value(|lock| lock.as_ref().is_some_and(ScreenLock::is_held));
         if !wanted {
             self.screen.set_value(None);
-        } else if self.app.capabilities.phone && (!has || power::hidden()) {
-            // A lock is lost whenever the page is hidden; it is taken again when it shows.
-            self.screen.set_value(None);
-            if !power::hidden() {
-                let lock = ScreenLock::take().await;
-                self.screen.set_value(lock);
-            }
+        } else if self.app.capabilities.phone && !held && !power::hidden() {
+            let lock = ScreenLock::take().await;
+            // The person may have stopped meanwhile.
+            self.screen
+                .set_value(lock.filter(|_| self.wanted.get_untracked()));
         }
     }
 }

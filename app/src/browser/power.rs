@@ -1,5 +1,5 @@
 //! Battery, kind of connection, and the locks that keep a lending page awake, each only where the browser has it.
-//! Does not pause anything: `components::lend_guard` decides.
+//! Does not pause anything: `lending` decides.
 
 use send_wrapper::SendWrapper;
 use wasm_bindgen::closure::Closure;
@@ -47,6 +47,11 @@ impl ScreenLock {
             .await
             .ok()
             .map(|lock| Self(SendWrapper::new(lock)))
+    }
+
+    /// The browser takes it away whenever the page is hidden, and does not give it back.
+    pub fn is_held(&self) -> bool {
+        !get(&self.0, "released").is_truthy()
     }
 }
 
