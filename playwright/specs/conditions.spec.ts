@@ -95,12 +95,46 @@ test('at a quarter of the power each step is followed by three times its length 
   await expect(page.getByTestId('gave-energy')).toHaveText(/Wh$/);
 });
 
-test('a phone lends a small range, keeps its screen on and says how to scan', async ({ openTab }) => {
-  const { page } = await openTab({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, userAgent: 'Mozilla/5.0 (Linux; Android 14) Chrome/130 Mobile' });
-  await page.goto('/join?backend=cpu');
+test('a phone lends a small range, keeps its screen on for as long, and says how to scan', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab({
+    viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, serviceWorkers: 'block', permissions: ['screen-wake-lock'],
+    userAgent: 'Mozilla/5.0 (Linux; Android 14) Chrome/130 Mobile',
+  });
+  // To this phone two of its layers are as much as it bears.
+  await page.route('**/api/v1/swarm', async (route) => {
+    const answer = await route.fetch();
+    const swarm = await answer.json();
+    for (const each of swarm.models) each.bytes = each.layers * (60 << 20);
+    await route.fulfill({ response: answer, json: swarm });
+  });
+  await page.addInitScript(() => {
+    const screens: WakeLockSentinel[] = [];
+    const request = navigator.wakeLock.request.bind(navigator.wakeLock);
+    navigator.wakeLock.request = async (...what) => {
+      screens.push(await request(...what));
+      return screens[screens.length - 1]!;
+    };
+    Object.assign(globalThis, { __screens: screens });
+  });
+  const held = () => page.evaluate(() => ((globalThis as any).__screens as WakeLockSentinel[]).filter(({ released }) => !released).length);
+  await page.goto('/join?backend=cpu&storage=memory');
   await expect(page.getByTestId('lend-awake')).toBeChecked();
   await expect(page.getByTestId('scan').or(page.getByTestId('scan-none'))).toBeVisible();
   await expect(page.getByTestId('invite-note')).toHaveAttribute('data-reason', 'local');
+  expect(await held()).toBe(0);
+  await page.getByTestId('lend-toggle').tap();
+  await consent(page, 'lend');
+  await expect(status(page)).toHaveAttribute('data-state', 'ready');
+  const [first, last] = await Promise.all(['first', 'last'].map((end) => page.getByTestId('lend-layers').getAttribute(`data-${end}`)));
+  expect(Number(last) - Number(first) + 1, `of ${model.layers}`).toBe(2);
+  await expect.poll(held).toBe(1);
+  // As the browser does when something else is on the screen for a moment.
+  await page.evaluate(() => (globalThis as any).__screens[0].release());
+  await expect.poll(held).toBe(1);
+  await page.getByTestId('lend-toggle').tap();
+  await expect(status(page)).toHaveAttribute('data-state', 'off');
+  await expect.poll(held).toBe(0);
 });
 
 test('a tab that lends holds a Web Lock, plays a tone only where that was asked for, and gives both back', async ({ openTab }) => {

@@ -74,6 +74,38 @@ large('a download shows its way, pauses, goes on after a reload without a chunk 
   await expect(page.getByTestId('shelf-used')).toHaveAttribute('data-held', '0');
 });
 
+large('a network that fails at half of a download costs no more than was on its way', async ({ own, openTab }) => {
+  const IN_FLIGHT = 4;
+  const model = (await own.models()).find(({ name }) => name === 'large seeded')!;
+  const { page, complaints } = await openTab({ baseURL: own.url, serviceWorkers: 'block' });
+  const models = new ModelsPage(page);
+  const asked = chunkRequests(page);
+  const arrived = new Set<string>();
+  page.on('requestfinished', (request) => arrived.add(request.headers()['range'] ?? ''));
+  await slowly(page, 100);
+  await models.open();
+  await models.card(model.id).getByTestId('model-download').click();
+  const bar = models.card(model.id).getByTestId('model-progress');
+  await expect.poll(async () => Number(await bar.getAttribute('aria-valuenow'))).toBeGreaterThanOrEqual(50);
+  await own.kill();
+  await expect(models.jobs).toHaveAttribute('data-state', 'failed');
+  await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'relay_unreachable');
+  const held = await models.held(model.id);
+  expect(held).toBeGreaterThanOrEqual(model.bytes / 2 - IN_FLIGHT * MIB);
+  const before = new Set(arrived);
+  asked.length = 0;
+
+  await page.unroute(/\/models\/[0-9a-f]{64}$/);
+  await own.startAgain();
+  await models.jobs.getByTestId('model-resume').click();
+  await models.expectKept(model.id, 'whole');
+  const again = asked.filter((range) => before.has(range)).length;
+  console.log(`figure: a download cut at ${((100 * held) / model.bytes).toFixed(0)} %: ${again} of ${before.size} chunks that had arrived fetched again`);
+  expect(again, 'beside the one that failed').toBeLessThan(IN_FLIGHT);
+  expect(asked.length, 'what is kept is not asked for').toBe(Math.ceil(model.bytes / MIB) - Math.floor(held / MIB));
+  for (const complaint of complaints.splice(0)) expect(complaint).toMatch(/ERR_(?:CONNECTION|EMPTY|FAILED)|WebSocket|Failed to fetch/);
+});
+
 test('a reload without network or relay still has history and a model that answers', async ({ openTab }) => {
   const relay = await Relay.start([testModel()]);
   const model = (await relay.models())[0]!;
