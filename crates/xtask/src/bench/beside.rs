@@ -77,7 +77,7 @@ pub(super) fn llama_cpp(context: &Context) -> Result<Measured> {
         .map(|i| (300 + i * 7919 % 3500).to_string())
         .collect();
     let prompt = ids.join(",");
-    let script = context.playwright().join("beside/llama_cpp.py");
+    let script = context.playwright().join("beside/beside_llama_cpp.py");
     let mut rows = Vec::new();
     for (ty, model) in models(context)? {
         let mut ours = context.command(&generate);

@@ -57,7 +57,7 @@ const SECTIONS: &[Section] = &[
     },
     Section {
         name: "gpu",
-        title: "Products on the GPU against a copy",
+        title: "Products and whole tokens on the GPU against a copy",
         measure: gpu::measure,
     },
     Section {

@@ -1,6 +1,7 @@
 """llama.cpp on one thread, through llama-cpp-python: prints its speeds as one line of JSON.
 
-Does not sample by anything but the largest logit. Usage: python llama_cpp.py MODEL.gguf 1,403,… COUNT
+Does not sample by anything but the largest logit, nor have the package's name, which would be imported
+instead of it. Usage: python beside_llama_cpp.py MODEL.gguf 1,403,… COUNT
 """
 
 import json
