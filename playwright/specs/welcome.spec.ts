@@ -52,6 +52,7 @@ test('what does not fit this device is asked about once somebody lends it, and s
   const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '8', backend: 'cpu', storage: 'memory' });
   await page.goto(`/?${query}`);
   await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await expect(page.getByTestId('model-picker').locator('option')).toContainText(['Too large for this device alone']);
   const chat = new ChatPage(page);
   await chat.ask('Once upon a time');
   await expect(chat.lastAnswer).toHaveAttribute('data-state', 'error');

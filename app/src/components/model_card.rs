@@ -57,15 +57,27 @@ pub fn ModelCard(model: Model) -> impl IntoView {
 /// Whether a file of this length fits the device, as a word.
 #[component]
 pub fn FitTag(bytes: u64) -> impl IntoView {
-    let t = words();
-    let able = app().capabilities;
-    let (class, words) = match fit(bytes, able.memory_gib, able.phone) {
-        Fit::Yes => ("tag good", t.fits_yes),
-        Fit::Tight => ("tag warn", t.fits_tight),
-        Fit::No => ("tag bad", t.fits_no),
-        Fit::Unknown => ("tag", t.fits_unknown),
+    let (verdict, words) = verdict(bytes);
+    let class = match verdict {
+        Fit::Yes => "tag good",
+        Fit::Tight => "tag warn",
+        Fit::No => "tag bad",
+        Fit::Unknown => "tag",
     };
     view! { <span class=class>{words}</span> }
+}
+
+pub(super) fn verdict(bytes: u64) -> (Fit, &'static str) {
+    let t = words();
+    let able = app().capabilities;
+    let verdict = fit(bytes, able.memory_gib, able.phone);
+    let words = match verdict {
+        Fit::Yes => t.fits_yes,
+        Fit::Tight => t.fits_tight,
+        Fit::No => t.fits_no,
+        Fit::Unknown => t.fits_unknown,
+    };
+    (verdict, words)
 }
 
 /// What of it is kept, and the buttons that change that.

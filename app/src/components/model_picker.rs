@@ -3,7 +3,9 @@
 
 use leptos::prelude::*;
 
+use super::model_card::verdict;
 use crate::context::{app, words};
+use crate::fit::Fit;
 use crate::format;
 
 #[component]
@@ -20,7 +22,11 @@ pub fn ModelPicker() -> impl IntoView {
         models
             .into_iter()
             .map(|model| {
-                let label = format!("{} · {}", model.name, format::bytes(model.bytes));
+                let mut label = format!("{} · {}", model.name, format::bytes(model.bytes));
+                // That it fits is said on the page of the models; that it may not, before it is chosen.
+                if let (Fit::Tight | Fit::No, words) = verdict(model.bytes) {
+                    label = format!("{label} · {words}");
+                }
                 let id = model.id.clone();
                 view! { <option value=model.id selected=move || chosen.get() == id>{label}</option> }
             })
