@@ -7,6 +7,7 @@ export default defineConfig({
   ...base,
   testDir: 'bench',
   testMatch: '*.bench.ts',
+  workers: 1,
   timeout: 1_800_000,
   projects: [base.projects!.find((project) => project.name === 'webgpu')!].map(({ use }) => ({ name: 'bench', use: use! })),
 });
