@@ -41,7 +41,7 @@ for (const theme of ['light', 'dark'] as const) {
   }
 }
 
-test('nothing is wider than a screen of 320 pixels', async ({ openTab }) => {
+test('nothing is wider than a screen of 320 pixels, and the page itself never scrolls', async ({ openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 320, height: 640 } });
   for (const language of ['en', 'es', 'ar']) {
     await dressed(page, { language });
@@ -55,15 +55,15 @@ test('nothing is wider than a screen of 320 pixels', async ({ openTab }) => {
       }
       await expect(page.getByTestId('connection')).toBeVisible();
       const over = await page.evaluate(() => {
-        const { scrollWidth, clientWidth } = document.documentElement;
+        const { scrollWidth, clientWidth, scrollHeight, clientHeight } = document.documentElement;
         const wide = [...document.querySelectorAll('main *')].filter((element) => {
           const { left, right } = element.getBoundingClientRect();
           const scrolls = element.closest('pre, .table, .mode, .sr-only, .chat-scroll [class*=scroll]') !== null;
           return !scrolls && (right > clientWidth + 1 || left < -1);
         });
-        return { by: scrollWidth - clientWidth, wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)) };
+        return { by: scrollWidth - clientWidth, below: scrollHeight - clientHeight, wide: wide.slice(0, 3).map((element) => element.outerHTML.slice(0, 160)) };
       });
-      expect(over, `${route} in ${language}`).toEqual({ by: 0, wide: [] });
+      expect(over, `${route} in ${language}`).toEqual({ by: 0, below: 0, wide: [] });
     }
   }
 });
