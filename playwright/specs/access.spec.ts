@@ -68,6 +68,49 @@ test('nothing is wider than a screen of 320 pixels, and the page itself never sc
   }
 });
 
+test('on a phone everything that is touched is 44 pixels large', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+  await new SettingsPage(page).import(TALK);
+  for (const route of [...ROUTES, '/?talk']) {
+    await page.goto(route);
+    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    if (route === '/?talk') {
+      await page.locator('.menu').tap();
+      await page.locator('.history-open').first().tap();
+      await page.getByTestId('message-route').locator('summary').tap();
+    }
+    const small = await page.evaluate(() => {
+      const LEAST = 43.5;
+      const seen = (element: Element) => element.checkVisibility({ opacityProperty: false, visibilityProperty: true }) && element.getClientRects().length > 0;
+      // A link within a sentence is as high as its line.
+      const within = (element: Element) => element.matches('p a, li a, small a, .prose a, .skip');
+      return [...document.querySelectorAll('a[href], button, input:enabled, select, textarea, summary')]
+        .filter((element) => seen(element) && !within(element))
+        .map((element) => ({ element, area: (element.closest('label') ?? element).getBoundingClientRect() }))
+        .filter(({ area }) => area.height < LEAST || area.width < LEAST)
+        .map(({ element, area }) => `${area.width.toFixed(0)} × ${area.height.toFixed(0)}: ${element.outerHTML.slice(0, 100)}`);
+    });
+    expect(small, route).toEqual([]);
+  }
+});
+
+test('in forced colours what is chosen shows, and with less motion nothing moves', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block', forcedColors: 'active', reducedMotion: 'reduce' });
+  await page.goto('/');
+  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  const grounds = (selector: string) => page.locator(selector).evaluateAll((all) => all.map((element) => getComputedStyle(element).backgroundColor));
+  for (const [chosen, other] of [['.mode-choice:has(:checked)', '.mode-choice:has(input:not(:checked))'], ['.side .nav-link[aria-current]', '.side .nav-link:not([aria-current])']] as const) {
+    const [[mine], others] = [await grounds(chosen), await grounds(other)];
+    expect(others.length).toBeGreaterThan(0);
+    expect(others, chosen).not.toContain(mine);
+  }
+  await page.goto('/lend?backend=cpu');
+  await page.getByTestId('lend-toggle').click();
+  await expect(page.getByTestId('consent-dialog')).toBeVisible();
+  const moving = () => page.evaluate(() => document.getAnimations().filter((each) => Number(each.effect?.getComputedTiming().endTime) > 1).length);
+  expect(await moving()).toBe(0);
+});
+
 test('everything that matters in a chat is done by keyboard alone', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const { page } = await openTab({ serviceWorkers: 'block', permissions: ['clipboard-read', 'clipboard-write'] });

@@ -48,6 +48,7 @@ large('a download shows its way, pauses, goes on after a reload without a chunk 
   await models.card(model.id).getByTestId('model-download').click();
   const bar = models.card(model.id).getByTestId('model-progress');
   await expect.poll(async () => Number(await bar.getAttribute('aria-valuenow'))).toBeGreaterThan(30);
+  await expect(models.jobs).toContainText(/\d [kM]B\/s/);
   await models.card(model.id).getByTestId('model-pause').click();
   await expect(models.jobs).toHaveAttribute('data-state', 'paused');
   await models.expectKept(model.id, 'part');
