@@ -132,6 +132,7 @@ fn generate(
             let costs = chain.stages.iter().map(Shard::gpu_cost);
             let dispatches: u32 = costs.map(|cost| cost.layer_dispatches).sum();
             speed["dispatches_per_layer"] = (f64::from(dispatches) / f64::from(config.n_layers)).into();
+            speed["kernels"] = chain.stages.iter().map(Shard::kernel_variants).collect();
         }
         eprintln!("{speed}");
     }

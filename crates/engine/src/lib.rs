@@ -29,5 +29,5 @@ pub use shard::{Input, MAX_POSITIONS, MAX_SESSIONS, Output, Shard, Want};
 pub use stop::{MAX_STOP_BYTES, MAX_STOPS, StopStrings};
 pub use template::{ChatTemplate, MAX_PROMPT_BYTES, MAX_TEMPLATE_BYTES, Message};
 pub use tokenizer::{Decoder, MAX_WORD_CHARS, Tokenizer};
-pub use weights::WeightSource;
+pub use weights::{Brought, WeightSource, load_order};
 pub use wire::{Q8_BLOCK, WireType};

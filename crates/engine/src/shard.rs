@@ -108,7 +108,7 @@ impl Shard {
             BackendKind::Cpu => {
                 let config = header.config()?;
                 check_stage(&stage, config.n_layers)?;
-                let compute = CpuStage::load(header, &config, &stage, weights)?;
+                let compute = CpuStage::load(header, &config, &stage, weights).await?;
                 Ok(Shard::with(config, stage, Compute::Cpu(Box::new(compute))))
             }
             BackendKind::Gpu => {
@@ -152,7 +152,9 @@ impl Shard {
 
     /// Whether the device gives a position the same bits whatever it is computed with. The CPU promises it; a
     /// GPU says what its self-test found. One that does not is given one position after the other, so that a
-    /// replay has the same bits nonetheless, and takes as long for a prompt as for an answer.
+    /// replay has the same bits wherever it is cut, and nobody has to keep or send the cuts of the first time. That
+    /// costs it what batches save: a prompt takes as long as an answer of its length, two to three times as long as
+    /// in chunks on a processor that plays the GPU (`tests/gpu.rs` prints it), more on a GPU.
     pub fn is_batch_invariant(&self) -> bool {
         match &self.compute {
             Compute::Cpu(_) => true,

@@ -2,19 +2,74 @@
 //! Does not fetch or verify: a source is a file, a store of checked chunks, or bytes in memory.
 
 use std::collections::BTreeMap;
+use std::future::ready;
+use std::pin::Pin;
 
-use gguf::{Header, TensorInfo};
+use gguf::{Header, Stage, TensorInfo};
 
 use crate::EngineError;
 use crate::cpu::matrix::Matrix;
 
+/// What a source answers when it is ready.
+pub type Brought<'a> = Pin<Box<dyn Future<Output = Result<(), EngineError>> + 'a>>;
+
 /// Gives the bytes of one tensor at a time, as they lie in the file.
 pub trait WeightSource {
+    /// Says which tensors are asked for next, each of them once at most, and waits until they can be had. Those of
+    /// before are not asked for again: a source need never hold more than a part of [`load_order`].
+    ///
+    /// # Errors
+    /// [`EngineError::Weights`] with the source's own reason.
+    fn bring<'a>(&'a mut self, tensors: &'a [&'a TensorInfo]) -> Brought<'a> {
+        let _ = tensors;
+        Box::pin(ready(Ok(())))
+    }
+
     /// The bytes `info.offset_bytes .. info.offset_bytes + info.bytes` of the file.
     ///
     /// # Errors
     /// [`EngineError::Weights`] with the source's own reason.
     fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError>;
+}
+
+/// The tensors of a stage, part by part, as a shard asks for them: what is before its layers, each layer, and the head
+/// where the stage has one.
+pub fn load_order<'a>(header: &'a Header, stage: &Stage) -> Vec<Vec<&'a TensorInfo>> {
+    let tied_head = header.tensor("output.weight").is_none();
+    let needed = |info: &&TensorInfo| stage.needs(&info.name, tied_head);
+    let layers = stage.layers.layers().len();
+    let mut parts = vec![Vec::new(); layers + 2];
+    for info in header.tensors().iter().filter(needed) {
+        let layer = info
+            .name
+            .strip_prefix("blk.")
+            .and_then(|rest| rest.split_once('.'));
+        let layer = layer.and_then(|(layer, _)| layer.parse::<u32>().ok());
+        let part = match layer {
+            Some(layer) => 1 + layer.saturating_sub(stage.layers.first()) as usize,
+            None if info.name.starts_with("output") => layers + 1,
+            None => 0,
+        };
+        parts[part].push(info);
+    }
+    parts
+}
+
+/// The parts of a stage that are still to be brought.
+pub(crate) struct Parts<'a>(std::vec::IntoIter<Vec<&'a TensorInfo>>);
+
+impl<'a> Parts<'a> {
+    pub(crate) fn of(header: &'a Header, stage: &Stage) -> Parts<'a> {
+        Parts(load_order(header, stage).into_iter())
+    }
+
+    /// The next part, to be asked for.
+    pub(crate) async fn bring(&mut self, source: &mut dyn WeightSource) -> Result<(), EngineError> {
+        match self.0.next() {
+            Some(part) => source.bring(&part).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// A whole GGUF file in memory.

@@ -10,13 +10,19 @@ use candle_core::quantized::GgmlDType;
 use engine::{BackendKind, Input, MAX_POSITIONS, Output, Shard, Want};
 use gguf::{Header, LayerRange, Stage};
 use support::block_on;
-use synthetic::{Model, Recipe, RopeKind, VOCAB};
+use synthetic::{Model, PartByPart, Recipe, RopeKind, VOCAB};
 
 fn load(model: &Model, first: u32, end: u32, n_layers: u32) -> Shard {
     let file = model.file.as_slice();
     let header = Header::read(file, file.len() as u64).unwrap();
     let stage = Stage::of(LayerRange::new(first, end).unwrap(), n_layers);
-    let mut shard = block_on(Shard::load(&header, stage, &mut { file }, BackendKind::Cpu)).unwrap();
+    let mut shard = block_on(Shard::load(
+        &header,
+        stage,
+        &mut PartByPart::of(file),
+        BackendKind::Cpu,
+    ))
+    .unwrap();
     let context = shard.config().context.min(320);
     shard.open(0, context).unwrap();
     shard

@@ -16,7 +16,7 @@ use engine::{
 };
 use gguf::{Header, LayerRange, Stage};
 use support::{FileWeights, block_on, shared};
-use synthetic::{Model, Recipe, RopeKind, VOCAB};
+use synthetic::{Model, PartByPart, Recipe, RopeKind, VOCAB};
 
 /// On the floor, whatever the device has beyond it.
 fn gpu() -> Option<Rc<Gpu>> {
@@ -74,8 +74,18 @@ impl Chain {
         let header = Header::read(file, file.len() as u64).unwrap();
         let stage = Stage::of(LayerRange::new(0, layers).unwrap(), layers);
         let mut shard = match gpu {
-            Some(gpu) => block_on(Shard::load_on(&header, stage, &mut { file }, Rc::clone(gpu))),
-            None => block_on(Shard::load(&header, stage, &mut { file }, BackendKind::Cpu)),
+            Some(gpu) => block_on(Shard::load_on(
+                &header,
+                stage,
+                &mut PartByPart::of(file),
+                Rc::clone(gpu),
+            )),
+            None => block_on(Shard::load(
+                &header,
+                stage,
+                &mut PartByPart::of(file),
+                BackendKind::Cpu,
+            )),
         }
         .unwrap();
         shard.open(0, 128).unwrap();

@@ -6,6 +6,7 @@
 //! doubt them. The same file gets the same verdict natively and on wasm32: sizes are `u64` until they are known
 //! to be small.
 
+mod assembly;
 mod chunks;
 mod config;
 mod error;
@@ -32,6 +33,7 @@ mod vocabulary;
 mod weights;
 pub mod write;
 
+pub use assembly::Assembly;
 pub use chunks::CHUNK_BYTES;
 pub use config::{Architecture, Config};
 pub use error::{GgufError, Refusal};

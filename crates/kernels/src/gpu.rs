@@ -47,7 +47,7 @@ pub struct Gpu {
     /// Threads that exchange values, as the driver says; 0 for none.
     subgroup: u32,
     /// Whether it was opened with half precision.
-    half: bool,
+    pub(crate) half: bool,
     pub(crate) variants: Cell<Variants>,
     pub(crate) pipelines: RefCell<HashMap<String, Rc<Pipeline>>>,
 }
@@ -135,11 +135,6 @@ impl Gpu {
     /// The fewest threads of a subgroup, as the driver says; 0 where the device was opened without them.
     pub fn subgroup(&self) -> u32 {
         self.subgroup
-    }
-
-    /// Whether the device was opened with half precision.
-    pub fn has_half(&self) -> bool {
-        self.half
     }
 
     /// The most bytes that one binding may have.

@@ -132,7 +132,7 @@ impl Gpu {
 
     /// Caches hold half precision from now on, if the device was opened with it and a probe finds that it is there.
     pub async fn use_half(&self) -> bool {
-        if !self.has_half() {
+        if !self.half {
             return false;
         }
         let found = self

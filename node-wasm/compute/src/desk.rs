@@ -13,11 +13,12 @@ use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepW
 
 use crate::device::Device;
 use crate::failure::{failure, rejected};
-use crate::library::{Book, Weights};
+use crate::library::Book;
 use crate::peers::Peers;
 use crate::port::Reply;
 use crate::stock::Stock;
 use crate::store::unhex;
+use crate::weights::Weights;
 
 /// The session of the measurement at load; the page counts its own from 0.
 const SELF_TEST_SESSION: u64 = u64::MAX;
@@ -164,26 +165,28 @@ impl Desk {
         let config = book.header.config().map_err(|e| rejected(e.to_string()))?;
         let layers =
             LayerRange::new(key.first, key.end).map_err(|e| failure("bad_request", e.to_string()))?;
+        if layers.end() > config.n_layers {
+            return Err(failure(
+                "bad_request",
+                format!("layers {layers} of {}", config.n_layers),
+            ));
+        }
         let stage = Stage::of(layers, config.n_layers);
         let gpu = self.device.wanted(backend).await?;
-        let mut weights = book.weights(&stage, reply).await?;
         let mut loaded = None;
         if let Some(gpu) = gpu {
-            match make(&book, stage, &mut weights, Some(&gpu)).await {
+            match make(&book, stage, Some(&gpu), reply).await {
                 Ok(ready) => loaded = Some((ready, gpu.adapter().name.clone())),
                 // Too small, lost or wrong: the processor does it, unless the GPU was asked for by name.
-                Err(EngineError::Gpu(error)) if backend == Backend::Auto => {
+                Err(Unmade::Engine(EngineError::Gpu(error))) if backend == Backend::Auto => {
                     web_sys::console::warn_1(&format!("computing on the processor: {error}").into());
                 }
-                Err(error) => return Err(from_engine(&error)),
+                Err(error) => return Err(error.into()),
             }
         }
         let ((shard, us_per_token), adapter) = match loaded {
             Some(loaded) => loaded,
-            None => {
-                let ready = make(&book, stage, &mut weights, None).await;
-                (ready.map_err(|e| from_engine(&e))?, String::new())
-            }
+            None => (make(&book, stage, None, reply).await?, String::new()),
         };
         let answer = Answer::Stage {
             backend: backend_name(&shard).to_owned(),
@@ -322,15 +325,33 @@ impl Desk {
 async fn make(
     book: &Book,
     stage: Stage,
-    weights: &mut Weights,
     gpu: Option<&Rc<Gpu>>,
-) -> Result<(Shard, u32), EngineError> {
-    let mut shard = match gpu {
-        Some(gpu) => Shard::load_on(&book.header, stage, weights, Rc::clone(gpu)).await?,
-        None => Shard::load(&book.header, stage, weights, BackendKind::Cpu).await?,
+    reply: &Reply,
+) -> Result<(Shard, u32), Unmade> {
+    let mut weights = Weights::of(book, &stage, reply);
+    let made = match gpu {
+        Some(gpu) => Shard::load_on(&book.header, stage, &mut weights, Rc::clone(gpu)).await,
+        None => Shard::load(&book.header, stage, &mut weights, BackendKind::Cpu).await,
     };
-    let us_per_token = measure(&mut shard).await?;
+    let mut shard = made.map_err(|error| weights.failure().map_or(Unmade::Engine(error), Unmade::Weights))?;
+    let us_per_token = measure(&mut shard).await.map_err(Unmade::Engine)?;
     Ok((shard, us_per_token))
+}
+
+/// Why there is no stage.
+enum Unmade {
+    /// Its weights could not be had.
+    Weights(Failure),
+    Engine(EngineError),
+}
+
+impl From<Unmade> for Failure {
+    fn from(unmade: Unmade) -> Failure {
+        match unmade {
+            Unmade::Weights(failure) => failure,
+            Unmade::Engine(error) => from_engine(&error),
+        }
+    }
 }
 
 fn backend_name(shard: &Shard) -> &'static str {

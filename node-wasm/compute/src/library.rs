@@ -1,18 +1,14 @@
 //! The models that this worker knows: manifest, header, tokenizer, template.
 //! Weights are loaded by stage, and live with the stage.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures::StreamExt as _;
-
-use engine::{ChatTemplate, EngineError, Tokenizer, WeightSource};
-use gguf::{Header, ModelId, Stage, TensorInfo};
+use engine::{ChatTemplate, EngineError, Tokenizer};
+use gguf::{Header, ModelId};
 use jobs::{ChatMessage, Failure, ModelFacts, Prompt};
 
 use crate::failure::{failure, rejected};
 use crate::peers::Peers;
-use crate::port::Reply;
 use crate::source::Source;
 use crate::store::ChunkStore;
 
@@ -106,27 +102,6 @@ impl Book {
             }
         }
     }
-
-    /// Fetches the weights of a stage, telling of the bytes as they arrive.
-    pub(crate) async fn weights(&self, stage: &Stage, reply: &Reply) -> Result<Weights, Failure> {
-        let manifest = self.source.manifest();
-        let chunks = manifest.chunks_of(&gguf::stage_ranges(&self.header, stage));
-        let total: u64 = chunks.iter().map(|i| self.source.chunk_bytes(*i)).sum();
-        let mut loaded = 0;
-        let mut weights = Weights {
-            chunks: BTreeMap::new(),
-        };
-        reply.loading(0, total);
-        let mut arriving = std::pin::pin!(self.source.chunks(chunks));
-        while let Some(chunk) = arriving.next().await {
-            let (index, bytes) = chunk?;
-            loaded += bytes.len() as u64;
-            let start = manifest.chunk_range(index).map_or(0, |r| r.start);
-            weights.chunks.insert(start, bytes);
-            reply.loading(loaded, total);
-        }
-        Ok(weights)
-    }
 }
 
 /// What was said, and the answer that has begun, if there is one.
@@ -141,35 +116,4 @@ fn split_begun(messages: &[ChatMessage]) -> (&[ChatMessage], &str) {
 fn local_now_s() -> u64 {
     let offset_minutes = js_sys::Date::new_0().get_timezone_offset();
     ((js_sys::Date::now() / 1000.0) - offset_minutes * 60.0).max(0.0) as u64
-}
-
-/// Checked chunks of a stage, by their place in the file.
-pub(crate) struct Weights {
-    chunks: BTreeMap<u64, Vec<u8>>,
-}
-
-impl WeightSource for Weights {
-    fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError> {
-        let missing = |at: u64| EngineError::Weights {
-            name: info.name.clone(),
-            reason: format!("byte {at} of the file was not fetched"),
-        };
-        let end = info.offset_bytes + info.bytes;
-        let mut at = info.offset_bytes;
-        let mut tensor = Vec::with_capacity(usize::try_from(info.bytes).map_err(|_| missing(at))?);
-        while at < end {
-            let (start, chunk) = self.chunks.range(..=at).next_back().ok_or_else(|| missing(at))?;
-            let from = usize::try_from(at - start).map_err(|_| missing(at))?;
-            let to = chunk
-                .len()
-                .min(usize::try_from(end - start).map_err(|_| missing(at))?);
-            let part = chunk
-                .get(from..to)
-                .filter(|part| !part.is_empty())
-                .ok_or_else(|| missing(at))?;
-            tensor.extend_from_slice(part);
-            at += part.len() as u64;
-        }
-        Ok(tensor)
-    }
 }

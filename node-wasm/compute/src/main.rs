@@ -25,6 +25,8 @@ mod source;
 mod stock;
 #[cfg(target_arch = "wasm32")]
 mod store;
+#[cfg(target_arch = "wasm32")]
+mod weights;
 
 #[cfg(target_arch = "wasm32")]
 fn main() {

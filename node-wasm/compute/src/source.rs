@@ -151,7 +151,7 @@ impl Source {
     pub(crate) fn chunks(
         &self,
         indexes: Vec<u32>,
-    ) -> impl stream::Stream<Item = Result<(u32, Vec<u8>), Failure>> {
+    ) -> impl stream::Stream<Item = Result<(u32, Vec<u8>), Failure>> + use<> {
         let source = self.clone();
         let all: Rc<[u32]> = indexes.as_slice().into();
         stream::iter(indexes.into_iter().enumerate())

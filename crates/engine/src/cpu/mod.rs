@@ -13,7 +13,7 @@ use gguf::{Config, Header, Stage};
 
 use crate::EngineError;
 use crate::rope::RopeTable;
-use crate::weights::{WeightSource, matrix, optional_vector, vector};
+use crate::weights::{Parts, WeightSource, matrix, optional_vector, vector};
 use cache::KvCache;
 use layer::{Layer, Scratch, kv_width};
 use matrix::Matrix;
@@ -39,12 +39,14 @@ struct Head {
 }
 
 impl CpuStage {
-    pub(crate) fn load(
+    pub(crate) async fn load(
         header: &Header,
         config: &Config,
         stage: &Stage,
         source: &mut dyn WeightSource,
     ) -> Result<CpuStage, EngineError> {
+        let mut parts = Parts::of(header, stage);
+        parts.bring(source).await?;
         let (d_model, vocab) = (config.d_model as usize, config.vocab as usize);
         let pairs = config.rope.dims as usize / 2;
         let factors = optional_vector(header, source, "rope_freqs.weight", pairs)?.unwrap_or_default();
@@ -52,10 +54,12 @@ impl CpuStage {
         if stage.embed || (stage.head && config.tied_head) {
             embedding = Some(matrix(header, source, "token_embd.weight", d_model, vocab)?);
         }
-        let range = stage.layers.first()..stage.layers.end();
-        let layers = range
-            .map(|index| Layer::load(header, config, index, source))
-            .collect::<Result<_, _>>()?;
+        let mut layers = Vec::new();
+        for index in stage.layers.layers() {
+            parts.bring(source).await?;
+            layers.push(Layer::load(header, config, index, source)?);
+        }
+        parts.bring(source).await?;
         let mut head = None;
         if stage.head {
             let norm = vector(header, source, "output_norm.weight", d_model)?;

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use crate::EngineError;
 use crate::rope::RopeTable;
-use crate::weights::{WeightSource, optional_vector};
+use crate::weights::{Parts, WeightSource, optional_vector};
 use head::Head;
 use layer::Layer;
 pub(crate) use session::GpuSession;
@@ -86,47 +86,42 @@ impl GpuStage {
             }
             tested => tested?,
         };
-        let bytes = weight_bytes(header, stage);
-        let (made, verdict) = gpu.guarded("the weights", bytes, || {
-            GpuStage::build(Rc::clone(&gpu), header, config, stage, source, self_test)
-        });
-        verdict.await?;
-        made
-    }
-
-    fn build(
-        gpu: Rc<Gpu>,
-        header: &Header,
-        config: &Config,
-        stage: &Stage,
-        source: &mut dyn WeightSource,
-        self_test: SelfTest,
-    ) -> Result<GpuStage, EngineError> {
-        let pairs = config.rope.dims as usize / 2;
-        let factors = optional_vector(header, source, "rope_freqs.weight", pairs)?.unwrap_or_default();
-        let scratch = Scratch::new(&gpu, config)?;
-        let rows = Rows::new(&gpu);
-        let mut upload = Upload {
+        let mut parts = Loading {
             gpu: &gpu,
             header,
             source,
+            parts: Parts::of(header, stage),
+            bytes: weight_bytes(header, stage),
         };
-        let mut embedding = None;
-        if stage.embed || (stage.head && config.tied_head) {
-            let (d_model, vocab) = (config.d_model, config.vocab);
-            embedding = Some(upload.matrix("token_embd.weight", d_model, vocab)?);
-        }
+        let before = |upload: &mut Upload<'_>| {
+            let pairs = config.rope.dims as usize / 2;
+            let factors = optional_vector(header, upload.source, "rope_freqs.weight", pairs)?;
+            let mut embedding = None;
+            if stage.embed || (stage.head && config.tied_head) {
+                let (d_model, vocab) = (config.d_model, config.vocab);
+                embedding = Some(upload.matrix("token_embd.weight", d_model, vocab)?);
+            }
+            Ok((
+                factors.unwrap_or_default(),
+                embedding,
+                Scratch::new(&gpu, config)?,
+            ))
+        };
+        let (factors, embedding, scratch) = parts.next(before).await?;
+        let rows = Rows::new(&gpu);
         let embed = embedding
             .as_ref()
             .filter(|_| stage.embed)
             .map(|weights| Embed::new(&gpu, weights, &scratch.tokens, &scratch.hidden, &rows));
-        let layers = (stage.layers.first()..stage.layers.end())
-            .map(|index| Layer::load(&mut upload, config, index, &scratch, &rows))
-            .collect::<Result<_, EngineError>>()?;
-        let head = stage
-            .head
-            .then(|| Head::load(&mut upload, config, embedding))
-            .transpose()?;
+        let mut layers = Vec::new();
+        for index in stage.layers.layers() {
+            let layer = parts.next(|upload| Layer::load(upload, config, index, &scratch, &rows));
+            layers.push(layer.await?);
+        }
+        let mut head = None;
+        if stage.head {
+            head = Some(parts.next(|upload| Head::load(upload, config, embedding)).await?);
+        }
         Ok(GpuStage {
             config: config.clone(),
             scratch,
@@ -165,6 +160,34 @@ impl GpuStage {
 
     pub(crate) fn cost(&self) -> GpuCost {
         self.cost
+    }
+}
+
+/// A stage on its way to the device, part by part: no more of it is ever in memory.
+struct Loading<'a> {
+    gpu: &'a Gpu,
+    header: &'a Header,
+    source: &'a mut dyn WeightSource,
+    parts: Parts<'a>,
+    /// Of the whole stage.
+    bytes: u64,
+}
+
+impl Loading<'_> {
+    /// Makes something of the next part.
+    async fn next<T>(
+        &mut self,
+        make: impl FnOnce(&mut Upload<'_>) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        self.parts.bring(self.source).await?;
+        let mut upload = Upload {
+            gpu: self.gpu,
+            header: self.header,
+            source: self.source,
+        };
+        let (made, verdict) = self.gpu.guarded("the weights", self.bytes, || make(&mut upload));
+        verdict.await?;
+        made
     }
 }
 

@@ -2,10 +2,15 @@
 //! Does not use any of the engine's arithmetic: candle quantises, plain loops compute.
 #![allow(dead_code, clippy::unwrap_used)] // each user takes a part
 
+mod part_by_part;
+
 use std::collections::BTreeMap;
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
+
+#[allow(unused_imports)] // each user takes a part
+pub(crate) use part_by_part::PartByPart;
 
 /// What kind of model to make.
 #[derive(Clone)]
