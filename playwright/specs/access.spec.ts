@@ -1,7 +1,7 @@
 // Everybody can use it: no serious fault that axe knows on any screen, everything by keyboard, nothing wider than 320 pixels.
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { archive } from '../fixtures/archive.ts';
+import { seriousFaults } from '../fixtures/axe.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
@@ -220,9 +220,7 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
 });
 
 async function expectNoFault(page: Page, where: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`), where).toEqual([]);
+  expect(await seriousFaults(page), where).toEqual([]);
 }
 
 /** Presses Tab until the focus is on such an element, which must then show it. */

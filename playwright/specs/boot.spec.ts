@@ -1,6 +1,6 @@
 // Every page opens: nothing on the console, nothing against the policy, nothing serious for assistive technology.
 // Runs twice, with a GPU and without WebGPU.
-import { AxeBuilder } from '@axe-core/playwright';
+import { seriousFaults } from '../fixtures/axe.ts';
 import { expect, test } from '../fixtures/test.ts';
 
 const ROUTES = ['/', '/lend', '/swarm', '/models', '/keys', '/settings', '/join'];
@@ -10,9 +10,7 @@ for (const route of ROUTES) {
     const { page } = await openTab();
     await page.goto(route);
     await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`)).toEqual([]);
+    expect(await seriousFaults(page)).toEqual([]);
   });
 }
 

@@ -2,9 +2,9 @@
 // is counted for the site.
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { NOTHING, activity, countActivity } from '../fixtures/activity.ts';
+import { seriousFaults } from '../fixtures/axe.ts';
 import { Host } from '../fixtures/host.ts';
 import { type OpenTab, expect, test as base } from '../fixtures/test.ts';
 import { KeysPage } from '../pages/keys.ts';
@@ -176,18 +176,13 @@ test('the frame and the window have no serious fault that axe knows, light and d
       const { page } = await openTab({ colorScheme, locale });
       await page.goto(host.origin);
       await expect(frame(page).getByTestId('embed')).toHaveAttribute('data-state', 'idle');
-      const faults = async (page: Page) => {
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-        return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
-      };
-      expect((await faults(page)).filter((fault) => !fault.startsWith('html-has-lang')), `frame ${colorScheme} ${locale}`).toEqual([]);
+      expect((await seriousFaults(page)).filter((fault) => !fault.startsWith('html-has-lang')), `frame ${colorScheme} ${locale}`).toEqual([]);
       // Only now: axe opens a page of its own.
       const popup = page.context().waitForEvent('page');
       await frame(page).getByTestId('embed-lend').click();
       const window = await popup;
       await expect(window.getByTestId('consent-accept')).toBeVisible();
-      expect(await faults(window), `window ${colorScheme} ${locale}`).toEqual([]);
+      expect(await seriousFaults(window), `window ${colorScheme} ${locale}`).toEqual([]);
       await page.context().close();
     }
   }
