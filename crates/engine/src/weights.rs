@@ -32,8 +32,8 @@ pub trait WeightSource {
     fn tensor(&mut self, info: &TensorInfo) -> Result<Vec<u8>, EngineError>;
 }
 
-/// The tensors of a stage, part by part, as a shard asks for them: what is before its layers, each layer, and the head
-/// where the stage has one.
+/// The tensors of a stage, part by part, as a shard asks for them: the embedding, the head, and each layer. The largest
+/// come first: the room that was needed to take them over is used again by the layers.
 pub fn load_order<'a>(header: &'a Header, stage: &Stage) -> Vec<Vec<&'a TensorInfo>> {
     let tied_head = header.tensor("output.weight").is_none();
     let needed = |info: &&TensorInfo| stage.needs(&info.name, tied_head);
@@ -46,8 +46,8 @@ pub fn load_order<'a>(header: &'a Header, stage: &Stage) -> Vec<Vec<&'a TensorIn
             .and_then(|rest| rest.split_once('.'));
         let layer = layer.and_then(|(layer, _)| layer.parse::<u32>().ok());
         let part = match layer {
-            Some(layer) => 1 + layer.saturating_sub(stage.layers.first()) as usize,
-            None if info.name.starts_with("output") => layers + 1,
+            Some(layer) => 2 + layer.saturating_sub(stage.layers.first()) as usize,
+            None if info.name.starts_with("output") => 1,
             None => 0,
         };
         parts[part].push(info);

@@ -54,11 +54,6 @@ impl CpuStage {
         if stage.embed || (stage.head && config.tied_head) {
             embedding = Some(matrix(header, source, "token_embd.weight", d_model, vocab)?);
         }
-        let mut layers = Vec::new();
-        for index in stage.layers.layers() {
-            parts.bring(source).await?;
-            layers.push(Layer::load(header, config, index, source)?);
-        }
         parts.bring(source).await?;
         let mut head = None;
         if stage.head {
@@ -68,6 +63,11 @@ impl CpuStage {
                 .then(|| matrix(header, source, "output.weight", d_model, vocab))
                 .transpose()?;
             head = Some(Head { norm, output });
+        }
+        let mut layers = Vec::new();
+        for index in stage.layers.layers() {
+            parts.bring(source).await?;
+            layers.push(Layer::load(header, config, index, source)?);
         }
         let rope = RopeTable::new(&config.rope, &factors);
         let config = config.clone();

@@ -113,14 +113,15 @@ impl GpuStage {
             .as_ref()
             .filter(|_| stage.embed)
             .map(|weights| Embed::new(&gpu, weights, &scratch.tokens, &scratch.hidden, &rows));
+        let head = parts.next(|upload| {
+            let head = stage.head.then(|| Head::load(upload, config, embedding));
+            head.transpose()
+        });
+        let head = head.await?;
         let mut layers = Vec::new();
         for index in stage.layers.layers() {
             let layer = parts.next(|upload| Layer::load(upload, config, index, &scratch, &rows));
             layers.push(layer.await?);
-        }
-        let mut head = None;
-        if stage.head {
-            head = Some(parts.next(|upload| Head::load(upload, config, embedding)).await?);
         }
         Ok(GpuStage {
             config: config.clone(),
