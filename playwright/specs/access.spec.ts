@@ -71,27 +71,18 @@ test('nothing is wider than a screen of 320 pixels, and the page itself never sc
 test('on a phone everything that is touched is 44 pixels large', async ({ openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
   await new SettingsPage(page).import(TALK);
-  for (const route of [...ROUTES, '/?talk']) {
+  for (const route of ROUTES) {
     await page.goto(route);
     await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
-    if (route === '/?talk') {
-      await page.locator('.menu').tap();
-      await page.locator('.history-open').first().tap();
-      await page.getByTestId('message-route').locator('summary').tap();
-    }
-    const small = await page.evaluate(() => {
-      const LEAST = 43.5;
-      const seen = (element: Element) => element.checkVisibility({ opacityProperty: false, visibilityProperty: true }) && element.getClientRects().length > 0;
-      // A link within a sentence is as high as its line.
-      const within = (element: Element) => element.matches('p a, li a, small a, .prose a, .skip');
-      return [...document.querySelectorAll('a[href], button, input:enabled, select, textarea, summary')]
-        .filter((element) => seen(element) && !within(element))
-        .map((element) => ({ element, area: (element.closest('label') ?? element).getBoundingClientRect() }))
-        .filter(({ area }) => area.height < LEAST || area.width < LEAST)
-        .map(({ element, area }) => `${area.width.toFixed(0)} × ${area.height.toFixed(0)}: ${element.outerHTML.slice(0, 100)}`);
-    });
-    expect(small, route).toEqual([]);
+    expect(await tooSmall(page), route).toEqual([]);
   }
+  await page.goto('/');
+  await page.locator('.menu').tap();
+  await expect(page.locator('.history-open').first()).toBeInViewport();
+  expect(await tooSmall(page), 'the conversations').toEqual([]);
+  await page.locator('.history-open').first().tap();
+  await page.getByTestId('message-route').locator('summary').tap();
+  expect(await tooSmall(page), 'an answer').toEqual([]);
 });
 
 test('in forced colours what is chosen shows, and with less motion nothing moves', async ({ openTab }) => {
@@ -222,6 +213,20 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
 async function expectNoFault(page: Page, where: string): Promise<void> {
   expect(await seriousFaults(page), where).toEqual([]);
 }
+
+/** What a finger would miss. */
+const tooSmall = (page: Page): Promise<string[]> =>
+  page.evaluate(() => {
+    const LEAST = 43.5;
+    const seen = (element: Element) => element.checkVisibility({ opacityProperty: false, visibilityProperty: true }) && element.getClientRects().length > 0;
+    // A link within a sentence is as high as its line.
+    const within = (element: Element) => element.matches('p a, li a, small a, .prose a, .skip');
+    return [...document.querySelectorAll('a[href], button, input:enabled, select, textarea, summary')]
+      .filter((element) => seen(element) && !within(element))
+      .map((element) => ({ element, area: (element.closest('label') ?? element).getBoundingClientRect() }))
+      .filter(({ area }) => area.height < LEAST || area.width < LEAST)
+      .map(({ element, area }) => `${area.width.toFixed(0)} × ${area.height.toFixed(0)}: ${element.outerHTML.slice(0, 100)}`);
+  });
 
 /** Presses Tab until the focus is on such an element, which must then show it. */
 async function tabTo(page: Page, selector: string): Promise<void> {
