@@ -40,12 +40,7 @@ pub fn load_order<'a>(header: &'a Header, stage: &Stage) -> Vec<Vec<&'a TensorIn
     let layers = stage.layers.layers().len();
     let mut parts = vec![Vec::new(); layers + 2];
     for info in header.tensors().iter().filter(needed) {
-        let layer = info
-            .name
-            .strip_prefix("blk.")
-            .and_then(|rest| rest.split_once('.'));
-        let layer = layer.and_then(|(layer, _)| layer.parse::<u32>().ok());
-        let part = match layer {
+        let part = match gguf::layer_of(&info.name) {
             Some(layer) => 2 + layer.saturating_sub(stage.layers.first()) as usize,
             None if info.name.starts_with("output") => 1,
             None => 0,

@@ -46,7 +46,7 @@ pub use manifest_error::ManifestError;
 pub use metadata::Metadata;
 pub use model_id::{ModelId, ModelIdError};
 pub use rope::{Rope, RopeLayout, RopeScaling};
-pub use stage::{Stage, stage_ranges};
+pub use stage::{Stage, layer_of, stage_ranges};
 pub use strings::Strings;
 pub use tensor::TensorInfo;
 pub use tensor_type::{TensorType, TypeCode};

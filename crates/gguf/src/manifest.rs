@@ -227,11 +227,6 @@ impl Manifest {
         chunks::range(index, self.core.file_bytes, self.core.chunk_bytes)
     }
 
-    /// The chunks that `ranges` touch, ascending, each once.
-    pub fn chunks_of(&self, ranges: &[Range<u64>]) -> Vec<u32> {
-        chunks::touched(ranges, self.core.file_bytes, self.core.chunk_bytes)
-    }
-
     /// The SHA-256 of a chunk: the name under which its bytes are kept and asked for.
     pub fn chunk_sha256(&self, index: u32) -> Option<[u8; 32]> {
         let hashes = self.core.chunk_sha256.as_chunks::<32>().0;

@@ -33,14 +33,15 @@ impl Stage {
             "token_embd.weight" => self.embed || (self.head && tied_head),
             "output.weight" | "output_norm.weight" => self.head,
             "rope_freqs.weight" => true,
-            _ => {
-                let layer = tensor.strip_prefix("blk.").and_then(|rest| rest.split_once('.'));
-                layer
-                    .and_then(|(layer, _)| layer.parse().ok())
-                    .is_some_and(|layer| self.layers.contains(layer))
-            }
+            _ => layer_of(tensor).is_some_and(|layer| self.layers.contains(layer)),
         }
     }
+}
+
+/// The layer whose tensor is called so.
+pub fn layer_of(tensor: &str) -> Option<u32> {
+    let (layer, _) = tensor.strip_prefix("blk.")?.split_once('.')?;
+    layer.parse().ok()
 }
 
 /// The byte ranges of the tensors that a stage needs, in order; neighbours are one range, padding included.
