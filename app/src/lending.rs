@@ -158,7 +158,9 @@ impl Lending {
         let model = self.app.model_id();
         let small = self.app.capabilities.phone;
         let result = self.app.node.lend(model, layers, small).await;
+        // What was stopped to be lent anew is no fault.
         if let Err(fault) = result
+            && fault.reason.as_deref() != Some("stopped")
             && self.wanted.get_untracked()
             && self.app.lend_held.get_untracked().is_none()
         {

@@ -313,7 +313,7 @@ impl Fault {
     pub fn is_of_this_device(&self) -> bool {
         matches!(
             self.code.as_str(),
-            "wont_fit" | "device_lost" | "model_rejected" | "relay_unreachable" | "source_unreachable"
+            "wont_fit" | "device_lost" | "model_rejected" | "relay_unreachable"
         )
     }
 

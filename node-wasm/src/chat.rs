@@ -1,7 +1,9 @@
 //! A question and the stream of its answer, as the page sees them.
 //! Tokens, routes and peers are the node's business.
 
+use std::cell::OnceCell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use futures::Stream;
@@ -140,10 +142,16 @@ pub struct HopInfo {
 /// The answer as it comes. Dropping it stops the work everywhere.
 pub struct ChatStream {
     pub(crate) events: mpsc::Receiver<ChatEvent>,
+    pub(crate) model: Rc<OnceCell<String>>,
     pub(crate) cancel: Option<Box<dyn FnOnce()>>,
 }
 
 impl ChatStream {
+    /// The id of the model that answers: known from the first event on.
+    pub fn model(&self) -> Rc<OnceCell<String>> {
+        Rc::clone(&self.model)
+    }
+
     /// Stops the work everywhere; the stream then ends with what is left.
     pub fn stop(&mut self) {
         if let Some(cancel) = self.cancel.take() {

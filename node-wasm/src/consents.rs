@@ -2,6 +2,7 @@
 //! It asks nobody: the screen does, before it comes here.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use identity::{Signed, Timestamp};
 use js_sys::Uint8Array;
@@ -69,7 +70,11 @@ impl Consents {
 
     /// Writes an agreement down. The identity is made now, if there is none: this is the first thing it says.
     pub(crate) async fn agree(&self, purpose: u16, terms: u32) -> Result<(), Error> {
-        self.keep(Consent::new(Purpose(purpose), terms, now())).await?;
+        self.agreed(Consent::new(Purpose(purpose), terms, now())).await
+    }
+
+    async fn agreed(&self, consent: Consent) -> Result<(), Error> {
+        self.keep(consent).await?;
         let listed = self.list().await?;
         for old in listed.iter().take(listed.len().saturating_sub(MAX_CONSENTS)) {
             self.drawer
@@ -103,6 +108,20 @@ impl Consents {
         let name = name(consent.purpose.0, consent.agreed_at.as_ms());
         self.drawer.put(&name, &bytes).await
     }
+}
+
+/// Signs and keeps an agreement that the person gave on a page of ours where no node is kept: it says so for at most
+/// `lasting`. Where the browser keeps nothing there is no receipt, and the error says that.
+pub async fn keep_receipt(purpose: u16, terms: u32, lasting: Duration) -> Result<(), Error> {
+    let card = Rc::new(IdentityCard::new(Storage::Persistent));
+    let consents = Consents::new(Storage::Persistent, card);
+    let consent = Consent::new(Purpose(purpose), terms, now());
+    consents
+        .agreed(Consent {
+            expires_at: consent.expires_at.min(consent.agreed_at.plus(lasting)),
+            ..consent
+        })
+        .await
 }
 
 fn name(purpose: u16, agreed_ms: u64) -> String {

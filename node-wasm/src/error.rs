@@ -16,8 +16,12 @@ pub struct Error {
     pub reason: Option<&'static str>,
 }
 
+/// Another site than the relay does not answer: by the contract a source of bytes like the relay, for a person another
+/// sentence.
+const SOURCE_UNREACHABLE: &str = "source_unreachable";
+
 /// The codes of the contract; whatever comes from elsewhere is mapped onto one of them.
-const CODES: [&str; 12] = [
+const CODES: [&str; 11] = [
     "no_webgpu",
     "device_lost",
     "wont_fit",
@@ -25,7 +29,6 @@ const CODES: [&str; 12] = [
     "no_route",
     "peer_lost",
     "relay_unreachable",
-    "source_unreachable",
     "storage_full",
     "not_allowed",
     "bad_request",
@@ -53,6 +56,9 @@ impl Error {
 
     /// The same from a code that came as data; an unknown one is a bad request.
     pub(crate) fn from_code(code: &str, message: impl Into<String>) -> Self {
+        if code == SOURCE_UNREACHABLE {
+            return Error::because("relay_unreachable", SOURCE_UNREACHABLE, message.into());
+        }
         let code = CODES
             .into_iter()
             .find(|known| *known == code)

@@ -1,10 +1,11 @@
 //! The one handle through which a page uses the node.
 //! Clones share one node; the last one to go does not stop it, `stop` does.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
-use futures::channel::mpsc;
+use futures::channel::{mpsc, oneshot};
+use futures::future::{self, Either};
 use futures::{SinkExt as _, StreamExt as _};
 use node::io::{Ask, Lend, RequestId};
 use protocol::{LayerRange, SwarmId};
@@ -12,11 +13,12 @@ use registry::policy::SwarmPolicy;
 
 use crate::answer::{Scribe, Text};
 use crate::bring_up;
-use crate::chat::{ChatEvent, ChatRequest, ChatStream, Mode};
+use crate::chat::{ChatEvent, ChatRequest, ChatStream, FinishReason, Mode};
 use crate::command::Command;
 use crate::commons::Commons;
 use crate::config::{Backend, Config, Storage, Wire};
 use crate::driver::{Happening, MAX_HAPPENINGS};
+use crate::ending::{self, Ended, Ending};
 use crate::error::Error;
 use crate::knobs::Knobs;
 use crate::locks;
@@ -63,6 +65,10 @@ struct Shared {
     swarm: Cell<Option<SwarmId>>,
     /// Held while this tab lends whatever the swarm lacks: one tab of a browser does.
     default_lend: RefCell<Option<locks::Held>>,
+    /// The end of what is lent, for whoever waits until it is served.
+    lending_ends: Ending,
+    /// The end of the node.
+    node_ends: Ending,
 }
 
 /// What to lend.
@@ -124,6 +130,8 @@ impl Handle {
             roll,
             swarm: Cell::new(None),
             default_lend: RefCell::new(None),
+            lending_ends: Ending::default(),
+            node_ends: Ending::default(),
         };
         Handle {
             shared: Rc::new(shared),
@@ -158,14 +166,33 @@ impl Handle {
         Ok(())
     }
 
-    /// Lends layers; resolves when this tab serves them. The caller has asked the person first.
+    /// Lends layers; resolves when this tab serves them, or as soon as lending is stopped meanwhile. The caller has
+    /// asked the person first.
     pub async fn lend(&self, options: LendOptions) -> Result<(), Error> {
+        let stopped = self.shared.lending_ends.next();
+        let (answer, served) = oneshot::channel();
+        let this = self.clone();
+        let until = stopped.clone();
+        // What waits for the browser is not dropped half way: it sees by itself that nobody wants it any more.
+        wasm_bindgen_futures::spawn_local(async move {
+            let _ = answer.send(this.lend_until(until, options).await);
+        });
+        match future::select(stopped, served).await {
+            Either::Right((Ok(end), _)) => end,
+            Either::Right((Err(_), _)) | Either::Left(_) => Err(no_longer_lent()),
+        }
+    }
+
+    async fn lend_until(&self, stopped: Ended, options: LendOptions) -> Result<(), Error> {
         self.shared.peers_allowed.set(true);
         if options.layers.is_none() && self.shared.default_lend.borrow().is_none() {
             let held = locks::try_hold(locks::DEFAULT_LEND).await.ok_or_else(|| {
                 let message = "another tab of this browser lends already; name the layers to lend from two";
                 Error::new("not_allowed", message)
             })?;
+            if ending::is_over(&stopped) {
+                return Err(no_longer_lent());
+            }
             *self.shared.default_lend.borrow_mut() = Some(held);
         }
         let model = self.model(options.model).await?;
@@ -193,6 +220,9 @@ impl Handle {
         } else {
             LENT_POSITIONS
         };
+        if ending::is_over(&stopped) {
+            return Err(no_longer_lent());
+        }
         self.shared.view.borrow_mut().change(|snapshot| {
             snapshot.lend.model = Some(model);
             snapshot.lend.loaded_bytes = 0;
@@ -216,8 +246,15 @@ impl Handle {
             memory_bytes: u64::from(positions) * u64::from(facts.kv_bytes_per_layer),
             positions,
         };
+        // Whoever stopped it while the model was opened has said so before there was anything to stop.
+        if ending::is_over(&stopped) {
+            return Err(no_longer_lent());
+        }
         self.tell(Command::Lend(Box::new(lend))).await?;
-        self.until_lent().await
+        match future::select(stopped, std::pin::pin!(self.until_lent())).await {
+            Either::Left(_) => Err(no_longer_lent()),
+            Either::Right((end, _)) => end,
+        }
     }
 
     /// Opens what shall compute here, so that a GPU that was asked for and is not there is said before weights come.
@@ -234,6 +271,7 @@ impl Handle {
 
     /// Stops lending: at once.
     pub async fn stop_lending(&self) {
+        self.shared.lending_ends.tell();
         self.shared.default_lend.borrow_mut().take();
         self.shared.roll.lends_no_more();
         // An error means that the node is gone, and with it what was lent.
@@ -245,13 +283,25 @@ impl Handle {
         let (mut page, events) = mpsc::channel(MAX_CHAT_EVENTS);
         let id = RequestId(self.shared.requests.replace(self.shared.requests.get() + 1));
         let this = self.clone();
+        let model = Rc::new(OnceCell::new());
+        let cancelled = Rc::new(Cell::new(false));
+        let asking = (Rc::clone(&model), Rc::clone(&cancelled));
         wasm_bindgen_futures::spawn_local(async move {
-            if let Err(error) = this.ask(id, request, page.clone()).await {
-                let _ = page.send(ChatEvent::Failed(error)).await;
+            let (model, cancelled) = asking;
+            let told = match this.question(id, request, &model, page.clone()).await {
+                // Nobody has heard of it yet, so that nobody needs to be told to stop.
+                Ok(_) if cancelled.get() => Some(stopped_unasked()),
+                Ok(question) => this.ask(question).await.err().map(ChatEvent::Failed),
+                Err(error) => Some(ChatEvent::Failed(error)),
+            };
+            if let Some(end) = told {
+                // A page that no longer listens has cancelled already.
+                let _ = page.send(end).await;
             }
         });
         let happenings = self.shared.happenings.clone();
         let cancel = move || {
+            cancelled.set(true);
             let mut happenings = happenings.clone();
             wasm_bindgen_futures::spawn_local(async move {
                 let _ = happenings.send(Happening::Command(Command::Cancel(id))).await;
@@ -259,6 +309,7 @@ impl Handle {
         };
         ChatStream {
             events,
+            model,
             cancel: Some(Box::new(cancel)),
         }
     }
@@ -270,6 +321,8 @@ impl Handle {
 
     /// Ends the node: peers are told, the worker stops.
     pub async fn stop(&self) {
+        self.shared.lending_ends.tell();
+        self.shared.node_ends.tell_for_good();
         self.shared.default_lend.borrow_mut().take();
         // An error means that it has ended already.
         let _ = self.tell(Command::Stop).await;
@@ -293,17 +346,21 @@ impl Handle {
         self.shared.view.borrow_mut().change(change);
     }
 
-    async fn ask(
+    /// What the node is asked, once all of that is known.
+    async fn question(
         &self,
         id: RequestId,
         request: ChatRequest,
+        named: &OnceCell<String>,
         page: mpsc::Sender<ChatEvent>,
-    ) -> Result<(), Error> {
+    ) -> Result<Happening, Error> {
         if self.shared.knobs.backend() == Backend::Gpu {
             // Asked for by name: without it there is no answer, rather than one from the processor.
             self.open_device().await?;
         }
         let model = self.model(request.model).await?;
+        // It is said once.
+        let _ = named.set(model.clone());
         // Others are asked for chunks only by somebody who asks them to compute anyway.
         let elsewhere = match request.mode {
             Mode::Swarm | Mode::Mine => true,
@@ -352,11 +409,12 @@ impl Handle {
             speculate: self.shared.config.speculate,
             shadow: self.shared.config.shadow,
         };
+        Ok(Happening::Asked(Box::new(ask), scribe))
+    }
+
+    async fn ask(&self, question: Happening) -> Result<(), Error> {
         let mut happenings = self.shared.happenings.clone();
-        happenings
-            .send(Happening::Asked(Box::new(ask), scribe))
-            .await
-            .map_err(|_| Error::new("aborted", "the node was stopped"))
+        happenings.send(question).await.map_err(|_| node_stopped())
     }
 
     /// The model that was named, or the relay's first one, once the relay has answered.
@@ -387,12 +445,14 @@ impl Handle {
             // A full channel means that a look is due already.
             let _ = changed.clone().try_send(());
         });
+        let mut ended = self.shared.node_ends.next();
         loop {
             if let Some(found) = look(&self.snapshot()) {
                 return found;
             }
-            if changes.next().await.is_none() {
-                return Err(Error::new("aborted", "the node was stopped"));
+            match future::select(ended, changes.next()).await {
+                Either::Right((Some(()), still)) => ended = still,
+                Either::Right((None, _)) | Either::Left(_) => return Err(node_stopped()),
             }
         }
     }
@@ -402,7 +462,25 @@ impl Handle {
         happenings
             .send(Happening::Command(command))
             .await
-            .map_err(|_| Error::new("aborted", "the node was stopped"))
+            .map_err(|_| node_stopped())
+    }
+}
+
+fn node_stopped() -> Error {
+    Error::new("aborted", "the node was stopped")
+}
+
+fn no_longer_lent() -> Error {
+    Error::because("aborted", "stopped", "lending was stopped".to_owned())
+}
+
+/// The end of an answer that nobody was asked for.
+fn stopped_unasked() -> ChatEvent {
+    ChatEvent::Done {
+        finish_reason: FinishReason::Stopped,
+        prompt_tokens: 0,
+        tokens: 0,
+        ms: 0.0,
     }
 }
 

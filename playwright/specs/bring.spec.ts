@@ -108,7 +108,8 @@ outside('an address that breaks off goes on where it was, and one that cannot be
   for (const [wrong, words] of [[`${site.url}/models/${'0'.repeat(64)}`, /answers 404/], [`${site.url}/icons/none.gguf`, /CORS|404/]] as const) {
     await page.getByTestId('model-url').fill(wrong);
     await page.getByTestId('model-open-url').click();
-    await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'source_unreachable');
+    await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'relay_unreachable');
+    await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-reason', 'source_unreachable');
     await expect(models.jobs.getByTestId('error')).toContainText('cannot be reached, or does not let this page read its files');
     await models.jobs.locator('summary').click();
     await expect(models.jobs.locator('.fault-detail')).toContainText(words);
@@ -173,7 +174,7 @@ test('the signed catalogue lists real models with their sources, and one that ca
   // Nothing outside is asked for before a click, and in a test nothing outside answers after it.
   await page.route('https://huggingface.co/**', (route) => route.abort('connectionrefused'));
   await items.first().getByTestId('catalogue-get').click();
-  await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'source_unreachable');
+  await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-reason', 'source_unreachable');
   for (const complaint of complaints.splice(0)) expect(complaint).toMatch(/ERR_CONNECTION_REFUSED/);
 });
 

@@ -1,9 +1,11 @@
 //! An answer as a page reads it: one plain event after the other.
 //! Chunks in OpenAI's shape are made of them by `manyhands.js`.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 
 use futures::StreamExt as _;
+use futures::stream::{AbortHandle, Abortable};
 use node_wasm::{ChatEvent, ChatStream, FinishReason, RouteInfo};
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -13,7 +15,10 @@ use crate::thrown;
 /// An answer on its way.
 #[wasm_bindgen]
 pub struct Answer {
-    stream: RefCell<Option<ChatStream>>,
+    stream: RefCell<Option<Abortable<ChatStream>>>,
+    /// Ends the stream also while `next` has it and waits.
+    stopping: AbortHandle,
+    model: Rc<OnceCell<String>>,
 }
 
 /// What `next` resolves to.
@@ -62,8 +67,12 @@ struct Hop {
 
 impl Answer {
     pub(crate) fn new(stream: ChatStream) -> Answer {
+        let model = stream.model();
+        let (stopping, registration) = AbortHandle::new_pair();
         Answer {
-            stream: RefCell::new(Some(stream)),
+            stream: RefCell::new(Some(Abortable::new(stream, registration))),
+            stopping,
+            model,
         }
     }
 }
@@ -104,8 +113,14 @@ impl Answer {
         Ok(serde_wasm_bindgen::to_value(&event)?)
     }
 
-    /// Stops the work everywhere.
+    /// The id of the model that answers; known from the first event on.
+    pub fn model(&self) -> Option<String> {
+        self.model.get().cloned()
+    }
+
+    /// Stops the work everywhere; a `next` that waits resolves to nothing at once.
     pub fn stop(&self) {
+        self.stopping.abort();
         self.stream.borrow_mut().take();
     }
 }

@@ -7,8 +7,10 @@ mod chat;
 mod options;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use node_wasm::{Config, Error, Handle, LendOptions, Storage};
+use serde::Serialize as _;
 use wasm_bindgen::prelude::*;
 
 use chat::Answer;
@@ -81,9 +83,10 @@ impl ManyhandsNode {
         Ok(Answer::new(self.handle.chat(request)))
     }
 
-    /// The state now, as plain data.
+    /// The state now, as plain data: what JSON could say.
     pub fn status(&self) -> Result<JsValue, JsValue> {
-        Ok(serde_wasm_bindgen::to_value(&self.handle.snapshot())?)
+        let plain = serde_wasm_bindgen::Serializer::json_compatible();
+        Ok(self.handle.snapshot().serialize(&plain)?)
     }
 
     /// Calls `listener` after each change of the state.
@@ -101,6 +104,15 @@ impl ManyhandsNode {
     pub async fn stop(&self) {
         self.handle.clone().stop().await;
     }
+}
+
+/// Keeps a signed receipt of what a person agreed to on a page of ours, for at most so many hours.
+#[wasm_bindgen(js_name = keepReceipt)]
+pub async fn keep_receipt(purpose: u16, terms: u32, hours: u32) -> Result<(), JsValue> {
+    let lasting = Duration::from_secs(u64::from(hours) * 3600);
+    node_wasm::keep_receipt(purpose, terms, lasting)
+        .await
+        .map_err(|e| thrown(&e))
 }
 
 /// Reads options; a field that is not known is refused here, since the deserialiser asks only for
