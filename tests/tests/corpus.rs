@@ -17,9 +17,7 @@ use registry::{Action, Registry, Role, Said, Statement, Terms};
 const VECTORS: &str = include_str!("../../crates/protocol/tests/vectors/session-1.txt");
 
 fn folder(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target)
+    Path::new("fuzz/corpus").join(target)
 }
 
 /// What the corpora begin with: every published message in frames, an offer, and a record of every kind.

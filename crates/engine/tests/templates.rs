@@ -30,7 +30,7 @@ fn user(content: &str) -> Vec<Message> {
 
 #[test]
 fn every_family_renders_as_jinja2_renders_it() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates");
+    let folder = Path::new("tests/templates");
     let expected: Value =
         serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
     let now_s = expected["now_s"].as_u64().unwrap();
@@ -388,7 +388,7 @@ fn prompts_are_bounded() {
 
 #[test]
 fn a_thousand_messages_are_no_endless_loop() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates");
+    let folder = Path::new("tests/templates");
     let conversation: Vec<Message> = (0..1_000)
         .map(|i| Message {
             role: if i % 2 == 0 { "user" } else { "assistant" }.into(),

@@ -8,7 +8,7 @@ mod once;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use forged::draft::Draft;
 use forged::{CLASSES, Case};
@@ -16,7 +16,7 @@ use gguf::Header;
 use gguf::synthetic::SplitMix;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/header")
+    PathBuf::from("fuzz/corpus/header")
 }
 
 /// What the corpus begins with: a few sound headers, and the shortest of each kind of forged ones.

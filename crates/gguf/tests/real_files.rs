@@ -4,13 +4,13 @@
 
 use std::fs::{self, File};
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gguf::{About, GgufError, Header, Manifest};
 
 /// The GGUF files of a folder of shared test data; none, with the reason printed, where it is absent.
 fn files(folder: &str) -> Vec<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let beside = PathBuf::from("../../../shared");
     let shared = std::env::var_os("MANYHANDS_SHARED").map_or(beside, PathBuf::from);
     let Ok(entries) = fs::read_dir(shared.join(folder)) else {
         eprintln!("skipped: no {folder} in {}", shared.display());

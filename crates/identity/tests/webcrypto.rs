@@ -24,9 +24,8 @@ fn delegation(round: u64) -> SessionDelegation {
 
 #[test]
 fn what_webcrypto_signs_is_believed_here_and_what_is_signed_here_there() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/webcrypto.mjs");
     let child = Command::new("node")
-        .arg(script)
+        .arg("tests/webcrypto.mjs")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn();

@@ -50,10 +50,7 @@ impl Ready {
             format!("\n  Manyhands is here: {url}\n  chat {url}/   lend {url}/lend   swarm {url}/swarm\n\n");
         if let Some(invite) = invite {
             let link = invite()?;
-            text.push_str(&format!(
-                "{}\n  for phones in this network: {link}\n\n",
-                qr(&link)?
-            ));
+            text.push_str(&format!("{}\n  for phones: {link}\n\n", qr(&link)?));
         } else {
             text.push_str("  for phones in this network: cargo xtask serve --lan\n\n");
         }

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Instant;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -18,7 +18,7 @@ pub(crate) struct Beside {
     task: String,
     child: Child,
     log: PathBuf,
-    begun: Instant,
+    begun: SystemTime,
 }
 
 impl Beside {
@@ -41,7 +41,7 @@ impl Beside {
             task: task.to_owned(),
             child: cmd.spawn()?,
             log,
-            begun: Instant::now(),
+            begun: SystemTime::now(),
         })
     }
 
@@ -51,12 +51,14 @@ impl Beside {
     /// When it failed.
     pub(crate) fn wait(mut self) -> Result<()> {
         let status = self.child.wait()?;
+        // Its last word, which may have been long ago: nobody waited for it then.
+        let end = fs::metadata(&self.log).and_then(|log| log.modified())?;
         let said = fs::read(&self.log).unwrap_or_default();
         println!("{}", String::from_utf8_lossy(&said).trim_end());
         println!(
             "{}: {} in all, beside the steps before",
             self.task,
-            seconds(self.begun.elapsed())
+            seconds(end.duration_since(self.begun).unwrap_or_default())
         );
         ensure!(status.success(), "{} failed ({status}); see above", self.task);
         Ok(())

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
@@ -27,12 +27,13 @@ impl Context {
     /// Reads the environment.
     ///
     /// # Errors
-    /// When there is no home folder to put the cache in.
+    /// Outside the repository, or when there is no home folder to put the cache in.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        // Not the path that this program was compiled in: another clone may have left it where it was found.
+        let root = env::current_dir()?
             .ancestors()
-            .nth(2)
-            .context("the repository around crates/xtask")?
+            .find(|folder| folder.join("crates/xtask/Cargo.toml").is_file())
+            .context("this is not in the repository: go there first")?
             .to_path_buf();
         let home = env::home_dir().context("no home folder: set HOME")?;
         let cache = absolute_variable("XDG_CACHE_HOME")

@@ -179,8 +179,7 @@ mod tests {
 
     #[test]
     fn every_command_of_the_readme_is_run_and_every_one_that_is_run_is_there() {
-        let readme =
-            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+        let readme = std::fs::read_to_string("../../README.md").unwrap();
         let typed: Vec<&str> = readme
             .split("```sh")
             .skip(1)

@@ -99,16 +99,16 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<()> {
     let context = Context::find()?;
-    match task {
-        Task::Setup => setup::run(&context, Purpose::Testing),
-        Task::Serve(options) => serve::run(&context, options),
-        Task::BuildWeb { dev } => {
-            setup::run(&context, Purpose::Building)?;
-            web::build(&context, web::Profile::from_dev_flag(dev))
-        }
-        Task::BuildRelayParts => relay::build_parts(&context),
-        Task::Announce { invite } => serve::announce(&context, &invite),
-        Task::FinishDist { folder } => web::finish(&folder, web::Profile::from_trunk()),
+    let result = match task {
+        Task::Setup => return setup::run(&context, Purpose::Testing),
+        Task::Serve(options) => return serve::run(&context, options),
+        // Those that this program starts itself, in the midst of a build.
+        Task::BuildRelayParts => return relay::build_parts(&context),
+        Task::Announce { invite } => return serve::announce(&context, &invite),
+        Task::FinishDist { folder } => return web::finish(&folder, web::Profile::from_trunk()),
+
+        Task::BuildWeb { dev } => setup::run(&context, Purpose::Building)
+            .and_then(|()| web::build(&context, web::Profile::from_dev_flag(dev))),
         Task::Test {
             no_browser,
             browser,
@@ -123,6 +123,15 @@ fn run(task: Task) -> Result<()> {
         ),
         Task::Ci => ci::run(&context),
         Task::Bench(options) => bench::run(&context, &options),
+    };
+    built(&context);
+    result
+}
+
+/// To be called when nothing more is built. That it does not work is no failure: another clone compiles more then.
+fn built(context: &Context) {
+    if let Err(error) = takeover::keep(context) {
+        eprintln!("note: another clone will compile everything anew: {error:#}");
     }
 }
 
@@ -138,7 +147,7 @@ mod tests {
 
     #[test]
     fn every_command_that_the_pages_name_is_one_that_this_program_takes() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = Path::new("../..");
         let mut seen = 0;
         for page in PAGES {
             let text = std::fs::read_to_string(root.join(page)).unwrap();

@@ -16,10 +16,11 @@ pub(crate) enum Build {
 
 impl Build {
     /// Of which packages cargo puts the features of the dependencies together. A debug build takes the whole
-    /// workspace's, as the tests do: then it uses what these have compiled. What ships has its own package's alone.
+    /// workspace's and those that a test asks for, which makes cargo count the tests' own: then it uses what the tests
+    /// have compiled. What ships has its own package's alone.
     fn arguments(self, package: &'static str) -> Vec<&'static str> {
         match self {
-            Self::Debug => vec!["--workspace"],
+            Self::Debug => vec!["--workspace", "--test", "architecture"],
             Self::Release => vec!["--release", "--package", package],
         }
     }

@@ -52,13 +52,15 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
         }
         relay::build(context, Build::Release)?
     };
+    crate::built(context);
     let mut relay = context.command(&program);
     relay.arg("serve");
     if options.lan {
         relay.args(lan(&options.relay));
     }
     relay.args(&options.relay);
-    let invite = if options.lan {
+    // Where phones can reach it: here by `--lan`, elsewhere because somebody said under which address.
+    let invite = if options.lan || said(&options.relay, "--public-url") {
         invite_command(&program, &options.relay)
     } else {
         Vec::new()
@@ -73,16 +75,18 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
 
 /// What `--lan` adds to these options.
 fn lan(options: &[String]) -> Vec<&'static str> {
-    let said = |name: &str| {
-        options
-            .iter()
-            .any(|option| option == name || option.starts_with(&format!("{name}=")))
-    };
     LAN.iter()
-        .filter(|[name, _]| !said(name))
+        .filter(|[name, _]| !said(options, name))
         .flatten()
         .copied()
         .collect()
+}
+
+/// Whether the relay's options have that one.
+fn said(options: &[String], name: &str) -> bool {
+    options
+        .iter()
+        .any(|option| option == name || option.starts_with(&format!("{name}=")))
 }
 
 /// What the relay prints goes through this program once more, which adds plain words and the QR code. The relay

@@ -38,7 +38,7 @@ pub enum AppFiles {
 }
 
 impl AppFiles {
-    /// `chosen` if given; else the built-in files; else, in a debug build, the workspace's `dist/`.
+    /// `chosen` if given; else the built-in files; else, in a debug build, `dist/` in the working folder.
     pub fn find(chosen: Option<&Path>) -> AppFiles {
         if let Some(dir) = chosen {
             return AppFiles::Folder(dir.to_owned());
@@ -46,9 +46,9 @@ impl AppFiles {
         if !EMBEDDED.is_empty() {
             return AppFiles::Embedded;
         }
-        let dist = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist");
+        let dist = Path::new("dist");
         if cfg!(debug_assertions) && dist.join("index.html").is_file() {
-            return AppFiles::Folder(dist);
+            return AppFiles::Folder(dist.to_owned());
         }
         AppFiles::NotBuilt
     }

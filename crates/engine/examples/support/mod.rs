@@ -74,8 +74,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 /// A shared test file, if it is there: under `MANYHANDS_SHARED`, else beside the workspace.
 pub(crate) fn shared(name: &str) -> Option<String> {
-    let folder = std::env::var("MANYHANDS_SHARED")
-        .unwrap_or_else(|_| format!("{}/../../../shared", env!("CARGO_MANIFEST_DIR")));
+    let folder = std::env::var("MANYHANDS_SHARED").unwrap_or_else(|_| "../shared".into());
     let path = format!("{folder}/{name}");
     if !std::path::Path::new(&path).exists() {
         eprintln!("skipped: {path} is not there");

@@ -34,7 +34,7 @@ impl Vector {
 }
 
 pub(crate) fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("vectors")
+    PathBuf::from("vectors")
 }
 
 /// Every vector, sorted by name.
