@@ -10,16 +10,21 @@ use leptos_router::components::{Route, Router, Routes};
 use leptos_router::hooks::{use_location, use_navigate};
 use leptos_router::path;
 
-use crate::browser::page;
-use crate::components::{ConnectionPill, ConsentDialog, History, Icon, Mark, ShortcutSheet, icon};
+use crate::browser::{focus, page};
+use crate::components::{
+    ConnectionPill, ConsentDialog, DeleteChat, History, Icon, Mark, ShortcutSheet, icon,
+};
 use crate::context::{App, app, words};
 use crate::conversation::Role;
 use crate::lending::Lending;
 use crate::pages;
 use crate::view::Connection;
 
-/// How long another screen needs to make way for the chat.
-const CHAT_SHOWS_AFTER: Duration = Duration::from_millis(50);
+/// How long another screen, or the drawer, needs before it can take the focus.
+const SHOWS_AFTER: Duration = Duration::from_millis(50);
+/// What opens the drawer, and the drawer.
+const MENU: &str = "menu";
+const SIDE: &str = "side";
 
 #[component]
 pub fn Root() -> impl IntoView {
@@ -27,6 +32,7 @@ pub fn Root() -> impl IntoView {
     provide_context(app);
     provide_context(Lending::new(app));
     page::remove_boot_sign();
+    focus::keep();
     view! {
         <Router>
             {move || {
@@ -54,7 +60,7 @@ fn Frame() -> impl IntoView {
             app.drawer.set(false);
             navigate("/", Default::default());
             // From another screen, the chat takes its place a moment after the address.
-            set_timeout(|| page::focus("chat-input"), CHAT_SHOWS_AFTER);
+            focus_soon("chat-input");
         }
     };
     let on_new = {
@@ -87,12 +93,27 @@ fn Frame() -> impl IntoView {
                 .map(|place| place.1)
         });
         page::set_title(name);
+        page::to_top("main");
     });
+    // What held the focus in the drawer goes out of sight with it; on a desk the button does, and nothing moves.
+    Effect::new(move |was: Option<bool>| {
+        let open = app.drawer.get();
+        if was == Some(true) && !open && page::has_focus_within(SIDE) {
+            page::focus(MENU);
+        }
+        open
+    });
+    let on_leave = move |event: web_sys::FocusEvent| {
+        // The veil closes the drawer by itself, once it was clicked.
+        if page::is_outside(event.related_target(), ".side, .veil, dialog") {
+            app.drawer.set(false);
+        }
+    };
     view! {
         <a class="skip" href="#main">{t.skip}</a>
         <div class="frame" class:drawer-open=move || app.drawer.get() class:collapsed=move || collapsed.get()>
-            <aside class="side">
-                <a class="brand" href="/">
+            <aside id=SIDE class="side" tabindex="-1" on:focusout=on_leave>
+                <a class="brand" href="/" on:click=move |_| app.drawer.set(false)>
                     <Mark busy=busy />
                     <span translate="no">"Manyhands"</span>
                 </a>
@@ -103,11 +124,14 @@ fn Frame() -> impl IntoView {
             <button type="button" class="veil" aria-label=t.close tabindex="-1" on:click=move |_| app.drawer.set(false)></button>
             <div class="stage">
                 <header class="top">
-                    <button type="button" class="icon-button menu" aria-label=t.menu title=t.menu
-                        aria-expanded=move || app.drawer.get().to_string()
+                    <button type="button" id=MENU class="icon-button menu" aria-label=t.menu title=t.menu
+                        aria-controls=SIDE aria-expanded=move || app.drawer.get().to_string()
                         on:click=move |_| {
                             app.drawer.update(|open| *open = !*open);
                             collapsed.set(false);
+                            if app.drawer.get_untracked() {
+                                focus_soon(SIDE);
+                            }
                         }>{icon(Icon::Menu)}</button>
                     <span class="top-swarm" dir="auto">{move || app.node.snapshot.with(|s| s.swarm.as_ref().map(|swarm| swarm.name.clone()))}</span>
                     <ConnectionPill />
@@ -128,7 +152,16 @@ fn Frame() -> impl IntoView {
             </div>
         </div>
         <ConsentDialog />
+        <DeleteChat deleting=deleting />
         <ShortcutSheet open=help />
+    }
+}
+
+/// Gives the focus to what is there, or will be in a moment.
+fn focus_soon(id: &'static str) {
+    page::focus(id);
+    if !page::has_focus_within(id) {
+        set_timeout(move || page::focus(id), SHOWS_AFTER);
     }
 }
 
@@ -208,13 +241,14 @@ fn keyboard(new_chat: impl Fn() + 'static, sheets: Sheets) {
             (true, true, "o") => new_chat(),
             (true, true, "e") => {
                 app.drawer.set(true);
+                collapsed.set(false);
                 renaming.set(current);
             }
             (true, true, "d") => deleting.set(current),
             (true, false, "k") => {
                 app.drawer.set(true);
                 collapsed.set(false);
-                page::focus("history-search");
+                focus_soon("history-search");
             }
             (true, true, "enter") => {
                 if let Some(answer) = last_answer() {
@@ -228,12 +262,9 @@ fn keyboard(new_chat: impl Fn() + 'static, sheets: Sheets) {
             }
             (true, _, "/") => help.update(|open| *open = !*open),
             (true, false, "b") => collapsed.update(|collapsed| *collapsed = !*collapsed),
+            (false, false, "escape") if page::is_taken(&event) => return,
             (false, false, "escape") if app.drawer.get_untracked() => app.drawer.set(false),
-            (false, false, "escape")
-                if app.asking.get_untracked().is_none() && app.chats.live.with_untracked(Option::is_some) =>
-            {
-                app.chats.stop();
-            }
+            (false, false, "escape") if app.chats.live.with_untracked(Option::is_some) => app.chats.stop(),
             _ => return,
         }
         event.prevent_default();

@@ -3,6 +3,7 @@
 
 pub mod capabilities;
 pub mod files;
+pub mod focus;
 pub mod history;
 pub mod idle;
 pub mod kept;

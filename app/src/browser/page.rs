@@ -199,21 +199,55 @@ pub fn set_title(screen: Option<&str>) {
 
 /// Removes the sign that the page is starting.
 pub fn remove_boot_sign() {
-    if let Some(sign) = web_sys::window()
-        .and_then(|w| w.document())
-        .and_then(|d| d.get_element_by_id("boot"))
-    {
+    if let Some(sign) = element("boot") {
         sign.remove();
     }
 }
 
 pub fn focus(id: &str) {
-    if let Some(element) = web_sys::window()
-        .and_then(|w| w.document())
-        .and_then(|d| d.get_element_by_id(id))
-        .and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok())
-    {
+    if let Some(element) = element(id).and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         // An element that cannot take the focus leaves it where it was.
         let _ = element.focus();
     }
+}
+
+/// Whether the focus is within an element.
+pub fn has_focus_within(id: &str) -> bool {
+    let active = web_sys::window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.active_element());
+    element(id).is_some_and(|element| element.contains(active.as_deref()))
+}
+
+/// Whether something is there, and within nothing of the sort.
+pub fn is_outside(target: Option<web_sys::EventTarget>, of: &str) -> bool {
+    target
+        .and_then(|target| target.dyn_into::<web_sys::Element>().ok())
+        .is_some_and(|target| target.closest(of).is_ok_and(|within| within.is_none()))
+}
+
+/// Whether a field, a dialog or a list takes this key, which then means nothing else.
+pub fn is_taken(event: &web_sys::KeyboardEvent) -> bool {
+    let is_of_a_list = || {
+        let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+        target.closest("select").ok().flatten()
+    };
+    let dialog = || {
+        web_sys::window()?
+            .document()?
+            .query_selector("dialog[open]")
+            .ok()?
+    };
+    event.default_prevented() || dialog().or_else(is_of_a_list).is_some()
+}
+
+/// Shows what scrolls from its beginning.
+pub fn to_top(id: &str) {
+    if let Some(element) = element(id) {
+        element.set_scroll_top(0);
+    }
+}
+
+fn element(id: &str) -> Option<web_sys::Element> {
+    web_sys::window()?.document()?.get_element_by_id(id)
 }

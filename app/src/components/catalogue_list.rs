@@ -3,12 +3,12 @@
 
 use leptos::prelude::*;
 
-use super::model_card::FitTag;
+use super::model_facts::{FitTag, facts, said};
 use super::{FaultNotice, Icon, icon};
 use crate::catalogue::{Catalogue, Entry};
 use crate::context::{app, words};
 use crate::format;
-use crate::i18n::fill;
+use crate::i18n::{fill, isolate};
 use crate::source::Source;
 
 #[component]
@@ -51,12 +51,14 @@ fn Line(entry: Entry) -> impl IntoView {
         return ().into_any();
     };
     let site = source.url.split('/').nth(2).unwrap_or_default().to_owned();
+    let [_, memory, license] = facts(entry.bytes, &entry.license);
     let facts = [
-        parameters(entry.parameters_m),
+        isolate(&parameters(entry.parameters_m)),
         fill(t.about_size, &[("n", &format::bytes(entry.bytes))]),
-        entry.license.clone(),
-        entry.languages.clone(),
-        site,
+        said(memory),
+        said(license),
+        isolate(&entry.languages),
+        isolate(&site),
     ]
     .join(" · ");
     let pinned = if entry.model.is_some() {
@@ -86,7 +88,7 @@ fn Line(entry: Entry) -> impl IntoView {
         } else {
             view! {
                 <button type="button" class="button" data-testid="catalogue-get" aria-label=label disabled=move || busy.get()
-                    on:click=move |_| shelf.import_url(source.get_value(), &name, Some(license.clone()))>{icon(Icon::Down)} {t.catalogue_get}</button>
+                    on:click=move |_| shelf.import_url(source.get_value(), &name, Some(license.clone()))>{icon(Icon::Fetch)} {t.catalogue_get}</button>
             }
             .into_any()
         }
@@ -95,7 +97,7 @@ fn Line(entry: Entry) -> impl IntoView {
         <li class="catalogue-item" data-testid="catalogue-item" data-source=entry.source.clone()>
             <div>
                 <h3><bdi>{entry.name.clone()}</bdi></h3>
-                <p class="quiet"><bdi>{facts}</bdi></p>
+                <p class="quiet">{facts}</p>
                 <p class="tags"><FitTag bytes=entry.bytes />{pinned.map(|words| view! { <span class="tag">{words}</span> })}</p>
             </div>
             {button}

@@ -1,4 +1,4 @@
-//! A modal dialog: the browser's own, which keeps the focus inside and closes on Escape.
+//! A modal dialog: the browser's own, which keeps the focus inside, closes on Escape and gives the focus back.
 //! What it says and does is its caller's.
 
 use leptos::html;
@@ -21,6 +21,12 @@ pub fn Dialog(
         {
             // Fails only where it is open already.
             let _ = dialog.show_modal();
+        }
+    });
+    // Taken away while it is open it would leave the focus nowhere.
+    on_cleanup(move || {
+        if let Some(dialog) = element.try_get_untracked().flatten() {
+            dialog.close();
         }
     });
     view! {

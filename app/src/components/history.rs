@@ -30,22 +30,6 @@ pub fn History(
             view! { <p class="quiet history-empty">{text}</p> }
         })
     };
-    let confirm = move || {
-        deleting.get().map(|id| {
-            view! {
-                <Dialog labelled_by="delete-title" on_cancel=Callback::new(move |()| deleting.set(None))>
-                    <h2 id="delete-title">{t.delete_sure}</h2>
-                    <div class="dialog-actions">
-                        <button type="button" class="button" on:click=move |_| deleting.set(None)>{t.cancel}</button>
-                        <button type="button" class="button danger" on:click=move |_| {
-                            chats.delete(&id);
-                            deleting.set(None);
-                        }>{t.delete}</button>
-                    </div>
-                </Dialog>
-            }
-        })
-    };
     view! {
         <section class="history" aria-label=t.menu>
             <label class="search">
@@ -62,7 +46,29 @@ pub fn History(
             </ul>
             {move || chats.not_kept.get().then(|| view! { <p class="quiet">{t.not_kept}</p> })}
         </section>
-        {confirm}
+    }
+}
+
+/// Asks before a conversation is deleted. Not within the list: that may be out of sight.
+#[component]
+pub fn DeleteChat(deleting: RwSignal<Option<String>>) -> impl IntoView {
+    let t = words();
+    let chats = app().chats;
+    move || {
+        deleting.get().map(|id| {
+            view! {
+                <Dialog labelled_by="delete-title" on_cancel=Callback::new(move |()| deleting.set(None))>
+                    <h2 id="delete-title">{t.delete_sure}</h2>
+                    <div class="dialog-actions">
+                        <button type="button" class="button" on:click=move |_| deleting.set(None)>{t.cancel}</button>
+                        <button type="button" class="button danger" on:click=move |_| {
+                            chats.delete(&id);
+                            deleting.set(None);
+                        }>{t.delete}</button>
+                    </div>
+                </Dialog>
+            }
+        })
     }
 }
 
@@ -112,7 +118,11 @@ fn Line(
                     on:blur:target=move |event| rename(event.target().value())
                     on:keydown:target=move |event| match event.key().as_str() {
                         "Enter" => rename(event.target().value()),
-                        "Escape" => renaming.set(None),
+                        "Escape" => {
+                            // It ends this, and nothing else.
+                            event.prevent_default();
+                            renaming.set(None);
+                        }
                         _ => {}
                     } />
             }

@@ -25,6 +25,9 @@ pub enum Icon {
     Left,
     Right,
     Down,
+    Fetch,
+    Pause,
+    Play,
     Device,
     Devices,
     Spark,
@@ -63,6 +66,9 @@ impl Icon {
             Self::Left => "M14.500 6l-6 6 6 6",
             Self::Right => "M9.500 6l6 6-6 6",
             Self::Down => "M6 9.500l6 6 6-6",
+            Self::Fetch => "M12 4v11M7 10.500l5 5 5-5M5 20h14",
+            Self::Pause => "M9 6v12M15 6v12",
+            Self::Play => "M8 5.500v13l10-6.500z",
             Self::Device => "M4 5h16v11H4zM9 20h6M12 16v4",
             Self::Devices => "M3 6h12v9H3zM6 19h6M17 9h4v10h-4z",
             Self::Spark => "M12 4l1.800 5.200L19 11l-5.200 1.800L12 18l-1.800-5.200L5 11l5.200-1.800z",
@@ -75,7 +81,7 @@ impl Icon {
 }
 
 pub fn icon(which: Icon) -> impl IntoView {
-    let flips = matches!(which, Icon::Left | Icon::Right | Icon::Continue);
+    let flips = matches!(which, Icon::Left | Icon::Right | Icon::Continue | Icon::Play);
     view! {
         <svg class="icon" class:flips=flips viewBox="0 0 24 24" aria-hidden="true">
             <path d=which.path()></path>

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{FaultNotice, Icon, icon};
 use crate::context::{app, words};
 use crate::format;
-use crate::i18n::fill;
+use crate::i18n::{fill, isolate};
 use crate::shelf::{Job, JobState, Task};
 
 #[component]
@@ -53,19 +53,19 @@ pub fn JobLine(
         Some(JobState::Running) => pausable.get().then(|| {
             view! {
                 <button type="button" class="button" data-testid="model-pause" on:click=move |_| shelf.pause(&key.get_value())>
-                    {icon(Icon::Stop)} {t.pause}</button>
+                    {icon(Icon::Pause)} {t.pause}</button>
             }
             .into_any()
         }),
         Some(JobState::Paused | JobState::Failed(_)) => Some(
             view! {
                 <button type="button" class="button" data-testid="model-resume" on:click=move |_| shelf.resume(&key.get_value())>
-                    {icon(Icon::Again)} {t.go_on}</button>
+                    {icon(Icon::Play)} {t.go_on}</button>
                 <button type="button" class="button" data-testid="model-discard" on:click=move |_| if named {
                     shelf.forget(&key.get_value());
                 } else {
                     shelf.dismiss(&key.get_value());
-                }>{t.discard}</button>
+                }>{if named { t.discard } else { t.close }}</button>
             }
             .into_any(),
         ),
@@ -97,7 +97,7 @@ fn sentence(t: &'static crate::i18n::Words, job: &Job) -> String {
             let speed = job
                 .pace
                 .bytes_per_s()
-                .map(|rate| format!("{}/s", format::bytes(rate as u64)));
+                .map(|rate| isolate(&format!("{}/s", format::bytes(rate as u64))));
             let left = job.pace.left_ms(job.total_bytes).map(|ms| {
                 let left = format::duration_ms((ms / 1000.0).ceil() * 1000.0);
                 fill(t.job_left, &[("t", &left)])

@@ -1,6 +1,8 @@
 //! One message: its text as it grows, its versions, what can be done with it, and where it was computed.
 //! Asks nothing itself; it tells the conversations what was clicked.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -182,7 +184,7 @@ fn Actions(id: u32, role: Role, text: Memo<String>, editing: RwSignal<bool>) -> 
         <div class="message-actions">
             {switch}
             <CopyButton text=text.into() />
-            <button type="button" class="icon-button small" data-testid="message-edit" title=t.edit aria-label=t.edit on:click=move |_| editing.set(true)>
+            <button type="button" class="icon-button small" id=opener(id) data-testid="message-edit" title=t.edit aria-label=t.edit on:click=move |_| editing.set(true)>
                 {icon(Icon::Edit)}
             </button>
             {(role == Role::Assistant).then(|| view! {
@@ -199,6 +201,11 @@ fn Actions(id: u32, role: Role, text: Memo<String>, editing: RwSignal<bool>) -> 
     }
 }
 
+/// The id of the button that opens the editor of a message.
+fn opener(id: u32) -> String {
+    format!("edit-open-{id}")
+}
+
 /// A question is sent again as a new version; an answer is changed in place.
 #[component]
 fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl IntoView {
@@ -206,17 +213,21 @@ fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl In
     let app = app();
     let draft = RwSignal::new(text);
     let field = format!("edit-{id}");
+    let close = move || {
+        // The message may be gone from the screen with its branch.
+        _ = editing.try_set(false);
+        set_timeout(move || page::focus(&opener(id)), Duration::from_millis(50));
+    };
     let save = move |_| {
         let text = draft.get_untracked();
         match role {
             Role::Assistant => {
                 app.chats.rewrite(id, text);
-                editing.set(false);
+                close();
             }
             Role::User => spawn_local(async move {
                 if !text.trim().is_empty() && app.chats.send_again(app, id, text).await {
-                    // The message may be gone from the screen with its branch.
-                    _ = editing.try_set(false);
+                    close();
                 }
             }),
         }
@@ -228,9 +239,14 @@ fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl In
     view! {
         <div class="editor">
             <textarea id=field class="field" dir="auto" aria-label=t.edit prop:value=move || draft.get()
+                on:keydown=move |event| if event.key() == "Escape" && !event.is_composing() {
+                    // It ends this, and not an answer.
+                    event.prevent_default();
+                    close();
+                }
                 on:input:target=move |event| draft.set(event.target().value())></textarea>
             <div class="row end">
-                <button type="button" class="button" on:click=move |_| editing.set(false)>{t.cancel}</button>
+                <button type="button" class="button" on:click=move |_| close()>{t.cancel}</button>
                 <button type="button" class="button primary" on:click=save>
                     {if role == Role::User { t.save_branch } else { t.save }}
                 </button>

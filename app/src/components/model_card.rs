@@ -4,31 +4,26 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_navigate;
 
+use super::model_facts::{FitTag, facts};
 use super::{Dialog, Icon, JobLine, icon};
 use crate::context::{app, words};
-use crate::fit::{Fit, fit, memory_bytes};
 use crate::format;
 use crate::i18n::fill;
-use crate::shelf::Job;
+use crate::shelf::{Job, JobState, Task};
 use crate::view::Model;
 
 #[component]
 pub fn ModelCard(model: Model) -> impl IntoView {
     let t = words();
     let app = app();
-    let license = if model.license.is_empty() {
-        t.license_unknown.to_owned()
-    } else {
-        model.license.clone()
-    };
-    let facts = [
-        (t.size, format::bytes(model.bytes)),
-        (t.memory_need, format::bytes(memory_bytes(model.bytes))),
+    let inside = [
         (t.layers, model.layers.to_string()),
         (t.architecture, model.architecture.clone()),
-        (t.license, license),
-    ]
-    .map(|(name, value)| view! { <div><dt>{name}</dt><dd><bdi>{value}</bdi></dd></div> });
+    ];
+    let facts = facts(model.bytes, &model.license)
+        .into_iter()
+        .chain(inside)
+        .map(|(name, value)| view! { <div><dt>{name}</dt><dd><bdi>{value}</bdi></dd></div> });
     let navigate = use_navigate();
     let kept = model.clone();
     let (id, own) = (StoredValue::new(model.id.clone()), model.own);
@@ -44,7 +39,7 @@ pub fn ModelCard(model: Model) -> impl IntoView {
             <h2><bdi>{model.name.clone()}</bdi></h2>
             <p class="tags"><FitTag bytes=model.bytes />{own.then(|| view! { <span class="tag">{t.model_own}</span> })}</p>
             {(!model.description.is_empty()).then(|| view! { <p data-testid="model-description"><bdi>{model.description.clone()}</bdi></p> })}
-            <dl class="facts">{facts.into_iter().collect_view()}</dl>
+            <dl class="facts">{facts.collect_view()}</dl>
             <div class="row wrap">
                 <button type="button" class="button primary" on:click=go("/")>{icon(Icon::Chat)} {t.model_chat}</button>
                 <button type="button" class="button" on:click=go("/lend")>{icon(Icon::Hand)} {t.model_lend}</button>
@@ -52,32 +47,6 @@ pub fn ModelCard(model: Model) -> impl IntoView {
             <Keeping model=kept />
         </article>
     }
-}
-
-/// Whether a file of this length fits the device, as a word.
-#[component]
-pub fn FitTag(bytes: u64) -> impl IntoView {
-    let (verdict, words) = verdict(bytes);
-    let class = match verdict {
-        Fit::Yes => "tag good",
-        Fit::Tight => "tag warn",
-        Fit::No => "tag bad",
-        Fit::Unknown => "tag",
-    };
-    view! { <span class=class>{words}</span> }
-}
-
-pub(super) fn verdict(bytes: u64) -> (Fit, &'static str) {
-    let t = words();
-    let able = app().capabilities;
-    let verdict = fit(bytes, able.memory_gib, able.phone);
-    let words = match verdict {
-        Fit::Yes => t.fits_yes,
-        Fit::Tight => t.fits_tight,
-        Fit::No => t.fits_no,
-        Fit::Unknown => t.fits_unknown,
-    };
-    (verdict, words)
 }
 
 /// What of it is kept, and the buttons that change that.
@@ -101,6 +70,14 @@ fn Keeping(model: Model) -> impl IntoView {
             .jobs
             .with(|jobs| jobs.get(&id.get_value()).is_some_and(Job::is_running))
     });
+    // What waits has a button of its own that goes on.
+    let waits = Memo::new(move |_| {
+        shelf.jobs.with(|jobs| {
+            jobs.get(&id.get_value()).is_some_and(|job| {
+                job.task == Task::Download && matches!(job.state, JobState::Paused | JobState::Failed(_))
+            })
+        })
+    });
     let state = move || match held.get() {
         0 => "none",
         held if held >= total => "whole",
@@ -120,9 +97,9 @@ fn Keeping(model: Model) -> impl IntoView {
         }
         let held = held.get();
         Some(view! {
-            {(held < total).then(|| view! {
+            {(held < total && !waits.get()).then(|| view! {
                 <button type="button" class="button" data-testid="model-download"
-                    on:click=move |_| shelf.download(&id.get_value(), &name.get_value())>{icon(Icon::Down)} {t.model_download}</button>
+                    on:click=move |_| shelf.download(&id.get_value(), &name.get_value())>{icon(Icon::Fetch)} {t.model_download}</button>
             })}
             {(held > 0).then(|| view! {
                 <button type="button" class="button" data-testid="model-verify"

@@ -3,10 +3,12 @@
 
 use leptos::prelude::*;
 
-use super::model_card::verdict;
+use super::model_facts::{FitTag, facts, said};
 use crate::context::{app, words};
-use crate::fit::Fit;
 use crate::format;
+
+/// Between the facts of a model, where a browser shows each as one line of plain text.
+const APART: &str = " · ";
 
 #[component]
 pub fn ModelPicker() -> impl IntoView {
@@ -22,24 +24,33 @@ pub fn ModelPicker() -> impl IntoView {
         models
             .into_iter()
             .map(|model| {
-                let mut label = format!("{} · {}", model.name, format::bytes(model.bytes));
-                // That it fits is said on the page of the models; that it may not, before it is chosen.
-                if let (Fit::Tight | Fit::No, words) = verdict(model.bytes) {
-                    label = format!("{label} · {words}");
-                }
+                let facts = facts(model.bytes, &model.license).map(said).join(APART);
                 let id = model.id.clone();
-                view! { <option value=model.id selected=move || chosen.get() == id>{label}</option> }
+                view! {
+                    <option value=model.id selected=move || chosen.get() == id>
+                        <bdi class="option-name">{model.name}</bdi>
+                        <span class="apart">{APART}</span>
+                        <FitTag bytes=model.bytes />
+                        <span class="apart">{APART}</span>
+                        <span class="option-facts">{facts}</span>
+                    </option>
+                }
             })
             .collect_view()
             .into_any()
     };
+    // Shown in place of the chosen line where a browser draws the list as the page says; elsewhere nobody sees it.
+    let short = move || match app.model() {
+        Some(model) => format!("{}{APART}{}", model.name, format::bytes(model.bytes)),
+        None => t.model_none.to_owned(),
+    };
     view! {
-        <label class="model-picker">
-            <span class="sr-only">{t.model}</span>
-            <select data-testid="model-picker" prop:value=move || chosen.get()
+        <div class="model-picker">
+            <select data-testid="model-picker" aria-label=t.model prop:value=move || chosen.get()
                 on:change:target=move |event| app.set_model(event.target().value())>
+                <button type="button"><bdi>{short}</bdi></button>
                 {options}
             </select>
-        </label>
+        </div>
     }
 }

@@ -66,8 +66,14 @@ impl Language {
     }
 }
 
-/// Puts values into `{name}` places of a text.
+/// A value within other text that keeps its own direction: `1.2 GB` is not turned round in Arabic.
+pub fn isolate(value: &str) -> String {
+    format!("\u{2068}{value}\u{2069}")
+}
+
+/// Puts values into `{name}` places of a text; one that reads from the right isolates them.
 pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
+    let from_right = text.chars().any(|c| ('\u{590}'..'\u{900}').contains(&c));
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -75,12 +81,11 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
         match after.split_once('}') {
             Some((name, behind)) => {
                 // A value is put in once and never read again: a `{` inside it stays what it is.
-                out.push_str(
-                    values
-                        .iter()
-                        .find(|(key, _)| *key == name)
-                        .map_or("", |(_, value)| value),
-                );
+                match values.iter().find(|(key, _)| *key == name) {
+                    Some((_, value)) if from_right => out.push_str(&isolate(value)),
+                    Some((_, value)) => out.push_str(value),
+                    None => {}
+                }
                 rest = behind;
             }
             None => {
@@ -139,6 +144,17 @@ mod tests {
         check("{gone}!", &[], "!");
         check("open { brace", &[], "open { brace");
         check("", &[], "");
+    }
+
+    #[test]
+    fn what_reads_from_the_right_keeps_the_order_of_what_is_put_in() {
+        assert_eq!(
+            fill("الحجم {n} هنا", &[("n", "1.2 GB")]),
+            "الحجم \u{2068}1.2 GB\u{2069} هنا"
+        );
+        let arabic = Language::from_tag("ar").unwrap().words();
+        assert!(fill(arabic.route_bytes, &[("n", "412 kB")]).contains(&isolate("412 kB")));
+        assert_eq!(fill("{n}", &[("n", "عربي")]), "عربي");
     }
 
     #[test]
