@@ -12,6 +12,7 @@ mod consent;
 mod conversation;
 mod fit;
 mod format;
+mod frame;
 mod highlight;
 mod i18n;
 mod invitation;

@@ -9,8 +9,8 @@ use leptos::prelude::*;
 use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
 // Plain data of the node's, shown as it is.
 pub use node_wasm::{
-    Attempt, Loader, MAX_BACKUP_BYTES, MIN_PASSPHRASE_CHARS, MemberInfo, PolicyInfo, RelayHealth, SiteGave,
-    SiteInfo, SwarmCard, Unlock, opens_with_passkey, passkeys,
+    Attempt, CodeReader, Loader, MAX_BACKUP_BYTES, MAX_CODE_SIDE, MIN_PASSPHRASE_CHARS, MemberInfo,
+    PolicyInfo, RelayHealth, SiteGave, SiteInfo, SwarmCard, Unlock, opens_with_passkey, passkeys,
 };
 
 use crate::catalogue::{self, Catalogue};

@@ -1,5 +1,5 @@
-//! Codes before the camera: by the browser's own reader, where it has one.
-//! It follows no link; whoever asked shows what was read.
+//! Codes before the camera: by the browser's own reader where it has one, else by ours, which is fetched then.
+//! It follows no link; whoever asked judges and shows what was read.
 
 use std::time::Duration;
 
@@ -11,16 +11,28 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlElement;
 
 use super::capabilities::get;
+use super::{page, power};
+use crate::frame;
+use crate::state::{CodeReader, MAX_CODE_SIDE};
 
+/// Four looks a second: quick for a person, little for a phone.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often in a row a reader may fail before it is given up: the first frames of a camera are often none.
+const MAX_FAILURES: u32 = 8;
 
-/// Whether this browser reads codes and lets pages use the camera.
+/// Whether this browser lets this page use a camera at all.
 pub fn is_possible() -> bool {
-    let Some(window) = web_sys::window() else {
-        return false;
-    };
-    get(&window, "BarcodeDetector").is_truthy()
-        && get(&get(&window.navigator(), "mediaDevices"), "getUserMedia").is_truthy()
+    web_sys::window()
+        .is_some_and(|window| get(&get(&window.navigator(), "mediaDevices"), "getUserMedia").is_truthy())
+}
+
+/// How a look through the camera ended.
+pub enum Seen {
+    Code(String),
+    /// It was turned off: by the person, or since nobody looks at the page.
+    Stopped,
+    /// It went away, or nothing here can read codes.
+    Failed,
 }
 
 /// A running camera. Dropping it turns it off.
@@ -35,46 +47,124 @@ impl Camera {
         let window = web_sys::window().ok_or(JsValue::UNDEFINED)?;
         let devices = get(&window.navigator(), "mediaDevices");
         let wanted = object(&[("video", object(&[("facingMode", "environment".into())])?)])?;
-        let stream = wait(&devices, "getUserMedia", Some(&wanted)).await?;
+        let stream = wait(&devices, "getUserMedia", &[&wanted]).await?;
         let camera = Self {
             stream: SendWrapper::new(stream.clone()),
             video: SendWrapper::new(video.clone()),
         };
         js_sys::Reflect::set(&video, &"srcObject".into(), &stream)?;
-        wait(&video, "play", None).await?;
+        wait(&video, "play", &[]).await?;
         Ok(camera)
     }
 
-    /// The first QR code in view; nothing once `stop` says so.
-    pub async fn read(&self, stop: impl Fn() -> bool) -> Option<String> {
-        let window = web_sys::window()?;
-        let class: js_sys::Function = get(&window, "BarcodeDetector").dyn_into().ok()?;
-        let formats = js_sys::Array::of1(&"qr_code".into());
-        let options = object(&[("formats", formats.into())]).ok()?;
-        let detector = js_sys::Reflect::construct(&class, &js_sys::Array::of1(&options)).ok()?;
-        while !stop() {
-            if let Ok(found) = wait(&detector, "detect", Some(&self.video)).await {
-                let first = js_sys::Array::from(&found).get(0);
-                if let Some(text) = get(&first, "rawValue").as_string() {
-                    return Some(text);
-                }
+    /// The first QR code in view, until `stop` says so or the page is hidden.
+    pub async fn read(&self, stop: impl Fn() -> bool) -> Seen {
+        let mut reader = Reader::of_browser().or_else(Reader::ours);
+        let mut failures = 0;
+        while let Some(now) = &reader {
+            match now.look(&self.video).await {
+                // Whoever turned it off meanwhile wants nothing any more.
+                _ if stop() || power::hidden() => return Seen::Stopped,
+                Ok(Some(text)) => return Seen::Code(text),
+                Ok(None) => failures = 0,
+                Err(_) => failures += 1,
+            }
+            if !self.is_live() {
+                return Seen::Failed;
+            }
+            if failures == MAX_FAILURES {
+                failures = 0;
+                // Some browsers have a reader that reads nothing on this system.
+                reader = match now {
+                    Reader::Browser(_) => Reader::ours(),
+                    Reader::Ours { .. } => None,
+                };
             }
             pause().await;
         }
-        None
+        Seen::Failed
+    }
+
+    /// Whether any of its tracks still runs: a camera can be unplugged, and a permission taken back.
+    fn is_live(&self) -> bool {
+        self.tracks()
+            .iter()
+            .any(|track| get(&track, "readyState").as_string().as_deref() == Some("live"))
+    }
+
+    fn tracks(&self) -> js_sys::Array {
+        call(&self.stream, "getTracks", &[])
+            .map(|tracks| js_sys::Array::from(&tracks))
+            .unwrap_or_default()
     }
 }
 
 impl Drop for Camera {
     fn drop(&mut self) {
-        let tracks = get(&self.stream, "getTracks")
-            .dyn_into::<js_sys::Function>()
-            .and_then(|tracks| tracks.call0(&self.stream))
-            .map(|tracks| js_sys::Array::from(&tracks));
-        for track in tracks.iter().flat_map(|tracks| tracks.iter()) {
-            if let Ok(stop) = get(&track, "stop").dyn_into::<js_sys::Function>() {
-                // A track that has ended already needs no stop.
-                let _ = stop.call0(&track);
+        for track in self.tracks().iter() {
+            // A track that has ended already needs no stop.
+            let _ = call(&track, "stop", &[]);
+        }
+        let _ = js_sys::Reflect::set(&self.video, &"srcObject".into(), &JsValue::NULL);
+    }
+}
+
+/// What finds a code in a frame.
+enum Reader {
+    Browser(JsValue),
+    /// Frames are drawn to a canvas that nobody sees.
+    Ours {
+        codes: CodeReader,
+        canvas: JsValue,
+        pen: JsValue,
+    },
+}
+
+impl Reader {
+    fn of_browser() -> Option<Self> {
+        let window: JsValue = web_sys::window()?.into();
+        let class: js_sys::Function = get(&window, "BarcodeDetector").dyn_into().ok()?;
+        let formats = js_sys::Array::of1(&"qr_code".into());
+        let options = object(&[("formats", formats.into())]).ok()?;
+        let detector = js_sys::Reflect::construct(&class, &js_sys::Array::of1(&options)).ok()?;
+        Some(Self::Browser(detector))
+    }
+
+    fn ours() -> Option<Self> {
+        let canvas: JsValue = web_sys::window()?
+            .document()?
+            .create_element("canvas")
+            .ok()?
+            .into();
+        let options = object(&[("willReadFrequently", true.into())]).ok()?;
+        let pen = call(&canvas, "getContext", &[&"2d".into(), &options]).ok()?;
+        pen.is_object().then(|| Self::Ours {
+            codes: CodeReader::of(&page::origin()),
+            canvas,
+            pen,
+        })
+    }
+
+    async fn look(&self, video: &HtmlElement) -> Result<Option<String>, JsValue> {
+        match self {
+            Self::Browser(detector) => {
+                let found = wait(detector, "detect", &[video]).await?;
+                Ok(get(&js_sys::Array::from(&found).get(0), "rawValue").as_string())
+            }
+            Self::Ours { codes, canvas, pen } => {
+                let side = |name| get(video, name).as_f64().unwrap_or(0.0) as u32;
+                let fitted = frame::fit(side("videoWidth"), side("videoHeight"), MAX_CODE_SIDE);
+                let Some((width, height)) = fitted else {
+                    return Ok(None);
+                };
+                js_sys::Reflect::set(canvas, &"width".into(), &width.into())?;
+                js_sys::Reflect::set(canvas, &"height".into(), &height.into())?;
+                let (zero, across, down) = (JsValue::from(0), width.into(), height.into());
+                call(pen, "drawImage", &[video, &zero, &zero, &across, &down])?;
+                let image = call(pen, "getImageData", &[&zero, &zero, &across, &down])?;
+                let points: js_sys::Uint8ClampedArray = get(&image, "data").dyn_into()?;
+                let read = codes.read(width, height, frame::grey(&points.to_vec())).await;
+                read.map_err(|error| error.message.into())
             }
         }
     }
@@ -86,13 +176,14 @@ async fn pause() {
     let _ = wait.await;
 }
 
-async fn wait(object: &JsValue, method: &str, argument: Option<&JsValue>) -> Result<JsValue, JsValue> {
+async fn wait(object: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
+    let promise: js_sys::Promise = call(object, method, arguments)?.dyn_into()?;
+    JsFuture::from(promise).await
+}
+
+fn call(object: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
     let function: js_sys::Function = get(object, method).dyn_into()?;
-    let promise = match argument {
-        Some(argument) => function.call1(object, argument)?,
-        None => function.call0(object)?,
-    };
-    JsFuture::from(promise.dyn_into::<js_sys::Promise>()?).await
+    function.apply(object, &arguments.iter().copied().collect())
 }
 
 fn object(fields: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {

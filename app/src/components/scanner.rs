@@ -1,13 +1,14 @@
-//! A code before the camera becomes a link on the page; where the browser reads no codes, a sentence says how else.
-//! It follows no link by itself.
+//! An invitation before the camera becomes a link on the page; where there is no camera, a sentence says how else.
+//! It follows no link by itself, and shows none that is no invitation.
 
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use super::{Icon, icon};
-use crate::browser::scan::{self, Camera};
+use crate::browser::scan::{self, Camera, Seen};
 use crate::context::words;
+use crate::invitation;
 
 #[component]
 pub fn Scanner() -> impl IntoView {
@@ -20,10 +21,11 @@ pub fn Scanner() -> impl IntoView {
         let Some(element) = video.get() else { return };
         spawn_local(async move {
             match Camera::open(element.into()).await {
-                Ok(camera) => {
-                    let text = camera.read(|| on.try_get_untracked() != Some(true)).await;
-                    found.try_set(text);
-                }
+                Ok(camera) => match camera.read(|| on.try_get_untracked() != Some(true)).await {
+                    Seen::Code(text) => drop(found.try_set(Some(text))),
+                    Seen::Stopped => {}
+                    Seen::Failed => drop(refused.try_set(true)),
+                },
                 Err(_) => drop(refused.try_set(true)),
             }
             on.try_set(false);
@@ -36,11 +38,9 @@ pub fn Scanner() -> impl IntoView {
     };
     let result = move || {
         found.get().map(|text| {
-            // Only what a browser opens as a page becomes a link.
-            if text.starts_with("https://") || text.starts_with("http://") {
-                view! { <p class="row"><a dir="ltr" class="invite-link" data-testid="scan-link" href=text.clone() rel="noopener noreferrer">{text.clone()}</a></p> }.into_any()
-            } else {
-                view! { <p>{t.scan_other}</p> }.into_any()
+            match invitation::read(&text).map(str::to_owned) {
+                Some(link) => view! { <p class="row"><a dir="ltr" class="invite-link" data-testid="scan-link" href=link.clone() rel="noopener noreferrer">{link.clone()}</a></p> }.into_any(),
+                None => view! { <p role="alert" data-testid="scan-other">{t.scan_other}</p> }.into_any(),
             }
         })
     };
@@ -60,7 +60,7 @@ pub fn Scanner() -> impl IntoView {
             <h2 id="scan-title">{t.scan_title}</h2>
             {body}
             {move || on.get().then(|| view! { <video class="camera" node_ref=video muted=true playsinline=true></video> })}
-            {move || refused.get().then(|| view! { <p role="alert">{t.scan_refused}</p> })}
+            {move || refused.get().then(|| view! { <p role="alert" data-testid="scan-refused">{t.scan_refused}</p> })}
             {result}
         </section>
     }

@@ -4,6 +4,10 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+/// What a side of a picture has at most: a code that fills half of it has 10 points to a module at version 6, and no
+/// frame holds up the worker for long.
+pub const MAX_CODE_SIDE: u32 = 800;
+
 /// One question. Its answer carries the same id.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request {
@@ -83,6 +87,13 @@ pub enum Ask {
     /// The manifest of a model that is open here, for a peer that asks; answered by `Answer::Bytes`.
     ReadManifest { model: String },
     /// What peers had for `Update::AskPeers`; nothing where none had it.
+    /// Read a QR code in a picture of at most `MAX_CODE_SIDE` points a side, one byte of grey for each; answered by
+    /// `Answer::Bytes`.
+    ReadCode {
+        width: u32,
+        height: u32,
+        grey: ByteBuf,
+    },
     FromPeers { question: u64, bytes: Option<ByteBuf> },
 }
 

@@ -11,6 +11,7 @@ use engine::{
 use gguf::{LayerRange, Stage};
 use jobs::{Answer, Ask, Backend, Failure, StageKey, StepInput, StepOutput, StepWant, Wire};
 
+use crate::codes;
 use crate::device::Device;
 use crate::failure::{failure, rejected};
 use crate::library::Book;
@@ -139,6 +140,11 @@ impl Desk {
                 Ok(Answer::Nothing)
             }
             // Everything else was for the stock.
+            Ask::ReadCode { width, height, grey } => {
+                let read = codes::read(width, height, &grey);
+                let bytes = read.map_err(|e| failure("bad_request", e.to_string()))?;
+                Ok(Answer::Bytes(bytes.map(Into::into)))
+            }
             other => Err(failure("bad_request", format!("nobody answers {other:?}"))),
         }
     }

@@ -1,6 +1,8 @@
 //! The compute worker of a tab: the engine behind `postMessage`.
 //! It never hears of peers, and never touches the page.
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod codes;
 #[cfg(target_arch = "wasm32")]
 mod desk;
 #[cfg(target_arch = "wasm32")]
