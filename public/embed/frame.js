@@ -4,7 +4,7 @@
 
 import { Host, Twin } from './bus.js';
 import { watch } from './seen.js';
-import { lend, talk } from './work.js';
+import { keepReceipt, lend, talk } from './work.js';
 import { choose, fill } from './words.js';
 
 // The worker of the node is the one script that may be started by address.
@@ -23,8 +23,12 @@ let duty = Math.min(100, Math.max(5, Number(query.get('max-duty')) || 100));
 const main = document.getElementById('main');
 let t;
 let running = null;
+/** What was begun last, unless the person or the page that holds the frame stopped it. */
+let begun = null;
 let twin = null;
 let guard = null;
+/** Whether this browser keeps a receipt of the latest agreement. */
+let receipt = false;
 
 /** An element with text and children; text is never read as markup. */
 function el(name, { text, on = {}, ...attributes } = {}, ...children) {
@@ -87,6 +91,7 @@ function show(...children) {
 const heading = (text) => el('h1', { text });
 const button = (text, testid, click, primary = false) =>
   el('button', { text, type: 'button', class: primary ? 'primary' : undefined, 'data-testid': testid, on: { click } });
+const receiptLine = () => el('p', { text: receipt ? t.receipt : t.no_receipt, class: 'quiet', 'data-testid': 'embed-receipt', 'data-kept': String(receipt) });
 const about = () => el('a', { text: t.about, href: '/', target: '_blank', rel: 'noopener', class: 'quiet' });
 
 /** Nothing happens, and nothing has. */
@@ -138,9 +143,9 @@ function leave() {
 }
 
 /** What a page of somebody else's asked by the SDK is told, and nobody but that page. */
-function answer(agreed) {
+function answer(agreed, receipt = false) {
   const origin = query.get('origin');
-  if (!FRAMED && opener && origin) opener.postMessage({ manyhands: { v: 1, type: 'consent', agreed } }, origin);
+  if (!FRAMED && opener && origin) opener.postMessage({ manyhands: { v: 1, type: 'consent', agreed, receipt } }, origin);
 }
 
 function openWindow(service) {
@@ -173,11 +178,19 @@ function hearWindow(said) {
 }
 
 async function begin(service) {
-  answer(true);
+  const mine = {};
+  const stopped = () => begun !== mine;
+  begun = mine;
+  show(heading(t.title), el('p', { text: t.noting, role: 'status' }));
+  receipt = await keepReceipt(service);
+  if (stopped()) return;
+  answer(true, receipt);
   if (query.get('service') === 'allow') return leave();
   try {
-    await (service === 'lend' ? work() : chat());
+    await (service === 'lend' ? work(stopped) : chat(stopped));
   } catch (error) {
+    // What was stopped did not fail.
+    if (stopped()) return;
     running = null;
     const code = error?.error?.code ?? 'aborted';
     state('stopped', code);
@@ -188,7 +201,7 @@ async function begin(service) {
   }
 }
 
-async function work() {
+async function work(stopped) {
   state('loading');
   const word = el('p', { text: t.loading, role: 'status' });
   const bar = el('progress', { max: '1' });
@@ -196,6 +209,7 @@ async function work() {
   const figures = { jobs: figure('jobs'), tokens: figure('tokens'), bytes: figure('data') };
   show(heading(t.title), word, bar,
     el('dl', {}, ...Object.values(figures).map(({ label, value }) => el('div', {}, label, value))),
+    receiptLine(),
     el('div', { class: 'row' }, button(t.stop, 'embed-stop', stop, true), about()));
   const news = ({ state: now, reason, gave, loaded, total }) => {
     const [shown, text] = { ready: ['working', t.ready], working: ['working', t.working], paused: ['paused', t.paused] }[now] ?? ['loading', t.loading];
@@ -207,18 +221,17 @@ async function work() {
     host.stats(gave);
     twin?.tell({ type: 'stats', ...gave });
   };
-  running = { stop: () => {} };
-  const before = running;
   const lending = await lend({ duty: duty / 100, site, news });
   // Stopped while the node was being fetched.
-  if (running !== before) return lending.stop();
-  running = lending;
+  if (stopped()) lending.stop();
+  else running = lending;
   await lending.served;
 }
 
-async function chat() {
+async function chat(stopped) {
   state('loading');
   const node = await talk();
+  if (stopped()) return node.stop();
   running = node;
   const talked = [];
   const list = el('div', { class: 'talk', role: 'log', 'aria-live': 'polite' });
@@ -244,11 +257,12 @@ async function chat() {
     list.scrollTop = list.scrollHeight;
   }, true);
   state('working');
-  show(heading(t.chat), el('p', { text: t.strangers, class: 'quiet' }), list, input,
+  show(heading(t.chat), el('p', { text: t.strangers, class: 'quiet' }), receiptLine(), list, input,
     el('div', { class: 'row' }, send, button(t.stop, 'embed-stop', stop)));
 }
 
 async function stop() {
+  begun = null;
   twin?.tell({ type: 'stop' });
   const node = running;
   running = null;

@@ -14,6 +14,11 @@
   /** One tag, one frame, however often the file runs. */
   function mount(script) {
     if (script[MARK] || !script.isConnected) return;
+    const consent = script.getAttribute('data-consent');
+    if (consent !== null && consent !== 'required') {
+      console.error(`Manyhands: data-consent="${consent}" is refused. A person is always asked: "required" is the only value.`);
+      return;
+    }
     const node = new URL(script.src).origin;
     const address = new URL('/embed/v1', node);
     for (const name of COPIED) {

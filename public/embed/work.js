@@ -2,6 +2,25 @@
 // It asks nobody and draws nothing.
 
 const REPORT_EVERY_MS = 30_000;
+/** What a person agrees to, by the numbers of the receipts that the app keeps. */
+const PURPOSES = { lend: 0, chat: 1 };
+/** The version of this question's words; the app's own question has numbers below 1,000, and is not answered by this one. */
+const TERMS = 1001;
+/** A window is asked anew each time: no agreement here outlives a day. */
+const RECEIPT_HOURS = 24;
+
+/** Signs and keeps what the person just agreed to, in this browser alone. Says whether it could. */
+export async function keepReceipt(service) {
+  try {
+    const { default: init, keepReceipt: keep } = await import('/sdk/sdk.js');
+    await init();
+    await keep(PURPOSES[service], TERMS, RECEIPT_HOURS);
+    return true;
+  } catch (reason) {
+    console.info(`no receipt of the agreement was kept: ${reason?.message ?? reason}`);
+    return false;
+  }
+}
 
 /** Lends layers until stopped; `served` resolves when they are. `news` hears the state after each change. */
 export async function lend({ duty, site, news }) {
@@ -13,10 +32,10 @@ export async function lend({ duty, site, news }) {
     const { state, reason, gave, loaded_bytes, total_bytes } = node.status().lend;
     news({
       state,
-      reason: reason ?? null,
-      gave: { jobs: Number(gave.jobs), tokens: Number(gave.tokens), bytes: Number(gave.bytes) },
-      loaded: Number(loaded_bytes),
-      total: Number(total_bytes),
+      reason,
+      gave: { jobs: gave.jobs, tokens: gave.tokens, bytes: gave.bytes },
+      loaded: loaded_bytes,
+      total: total_bytes,
     });
   };
   node.addEventListener('state', tell);
@@ -56,8 +75,8 @@ function reporter(site, node) {
   let told = { jobs: 0, tokens: 0, bytes: 0 };
   let first = true;
   return () => {
-    const { gave } = node.status().lend;
-    const now = { jobs: Number(gave.jobs), tokens: Number(gave.tokens), bytes: Number(gave.bytes) };
+    const { jobs, tokens, bytes } = node.status().lend.gave;
+    const now = { jobs, tokens, bytes };
     const more = { jobs: now.jobs - told.jobs, tokens: now.tokens - told.tokens, bytes: now.bytes - told.bytes };
     if (!first && more.jobs + more.tokens + more.bytes === 0) return;
     const body = JSON.stringify({ ...more, visits: first ? 1 : 0 });

@@ -1,11 +1,31 @@
 // Types of the SDK; `manyhands.js` says what each does.
 
+/** What every call that fails throws or rejects with. An aborted one also has the name of its signal's reason, `AbortError` by default. */
+export interface ManyhandsError extends Error {
+  code: ErrorCode;
+  error: { message: string; type: 'manyhands_error'; code: ErrorCode; param: null };
+}
+
+/** `relay_unreachable`: the relay, or another source of a model's bytes, does not answer. */
+export type ErrorCode =
+  | 'no_webgpu'
+  | 'device_lost'
+  | 'wont_fit'
+  | 'model_rejected'
+  | 'no_route'
+  | 'peer_lost'
+  | 'relay_unreachable'
+  | 'storage_full'
+  | 'not_allowed'
+  | 'bad_request'
+  | 'aborted';
+
 export interface NodeOptions {
   /** Origin of the relay; the SDK's own by default. */
   relay?: string;
   /** Whether keys and weights outlive the tab. */
   storage?: 'persistent' | 'memory';
-  /** Stops the node. */
+  /** Stops the node, also while it is still loaded. */
   signal?: AbortSignal;
 }
 
@@ -19,6 +39,7 @@ export interface LendOptions {
   /** At most this share of the time, above 0, at most 1. */
   maxDuty?: number;
   onprogress?: (progress: { loaded: number; total: number }) => void;
+  /** Stops lending, also before it is served. */
   signal?: AbortSignal;
 }
 
@@ -46,6 +67,7 @@ export interface ChatRequest {
   seed?: number;
   max_tokens?: number;
   max_completion_tokens?: number;
+  /** Stops the answer wherever it is computed; whoever waits for it hears `aborted`. */
   signal?: AbortSignal;
 }
 
@@ -65,13 +87,13 @@ export interface Hop {
 export interface Route {
   hops: Hop[];
   replays: number;
-  bytes: bigint | number;
+  bytes: number;
   trips: number;
   drafted: number;
   agreed: number;
-  longest_stall_ms: bigint | number;
+  longest_stall_ms: number;
   /** From the first token to the last. */
-  decode_ms: bigint | number;
+  decode_ms: number;
 }
 
 export interface Extra {
@@ -92,6 +114,7 @@ export interface Chunk {
   id: string;
   object: 'chat.completion.chunk';
   created: number;
+  /** The model that answered, also where none was named. */
   model: string;
   /** None in the chunk that carries `usage`. */
   choices: { index: 0; delta: { role?: 'assistant'; content?: string }; finish_reason: 'stop' | 'length' | null; logprobs: null }[];
@@ -103,10 +126,64 @@ export interface Completion {
   id: string;
   object: 'chat.completion';
   created: number;
+  /** The model that answered, also where none was named. */
   model: string;
   choices: [{ index: 0; message: { role: 'assistant'; content: string }; finish_reason: 'stop' | 'length'; logprobs: null }];
   usage: Usage;
   x_manyhands?: Extra;
+}
+
+/** The state at one moment, as plain data. */
+export interface Status {
+  connection: 'offline' | 'connecting' | 'online';
+  /** Why it is not online, in words. */
+  reason: string | null;
+  peer_id: string | null;
+  node_id: string | null;
+  public_key: string | null;
+  swarm: { id: string; name: string } | null;
+  own_swarm: string | null;
+  models: ModelInfo[];
+  workers: WorkerInfo[];
+  /** Peers that compute an answer for this node just now. */
+  busy: string[];
+  lend: LendState;
+  [other: string]: unknown;
+}
+
+export interface ModelInfo {
+  id: string;
+  name: string;
+  architecture: string;
+  layers: number;
+  bytes: number;
+  license: string | null;
+  own: boolean;
+  description: string | null;
+}
+
+export interface WorkerInfo {
+  peer: string;
+  model: string;
+  /** Layers `first` to `end`, half open. */
+  first: number;
+  end: number;
+  backend: string;
+  batch_invariant: boolean | null;
+  tokens_per_s: number;
+  mine: boolean;
+}
+
+export interface LendState {
+  state: 'off' | 'loading' | 'ready' | 'working' | 'paused' | 'error';
+  reason: string | null;
+  model: string | null;
+  first: number;
+  end: number;
+  loaded_bytes: number;
+  total_bytes: number;
+  /** Since the node was started. */
+  gave: { jobs: number; tokens: number; bytes: number; compute_ms: number };
 }
 
 export interface ManyhandsNode extends EventTarget {
@@ -120,7 +197,7 @@ export interface ManyhandsNode extends EventTarget {
       create(request: ChatRequest & { stream?: false }): Promise<Completion>;
     };
   };
-  status(): Record<string, unknown>;
+  status(): Status;
   stop(): Promise<void>;
 }
 

@@ -8,13 +8,36 @@ const nodes = new WeakMap();
 const agreed = new Set();
 
 /** Starts a node. Resolves at once; the node connects in the background. */
-export async function createNode(options = {}) {
-  const { signal, ...rest } = options;
-  signal?.throwIfAborted();
-  await init();
-  const node = new Node({ ...rest, relay: new URL(rest.relay ?? import.meta.url).origin });
+export async function createNode(options) {
+  const { signal, ...rest } = options ?? {};
+  goOn(signal);
+  const relay = originOf(rest.relay ?? import.meta.url);
+  await unlessAborted(signal, loaded());
+  goOn(signal);
+  const node = new Node({ ...rest, relay });
   signal?.addEventListener('abort', () => node.stop(), { once: true });
   return node;
+}
+
+/** The origin of a relay's address. */
+function originOf(address) {
+  try {
+    const { protocol, origin } = new URL(address);
+    if (protocol === 'https:' || protocol === 'http:') return origin;
+  } catch {
+    // No address at all: refused below.
+  }
+  throw refusal('bad_request', `relay: ${JSON.stringify(String(address).slice(0, 200))} is no http or https address`);
+}
+
+/** The node's WebAssembly, fetched and ready. */
+async function loaded() {
+  try {
+    await init();
+  } catch (cause) {
+    const code = cause instanceof WebAssembly.CompileError ? 'not_allowed' : 'relay_unreachable';
+    throw refusal(code, `the node could not be loaded: ${cause?.message ?? cause}`, cause);
+  }
 }
 
 class Node extends EventTarget {
@@ -26,22 +49,27 @@ class Node extends EventTarget {
     const inner = new ManyhandsNode(options);
     nodes.set(this, inner);
     inner.onState(() => this.dispatchEvent(new CustomEvent('state', { detail: this.status() })));
-    this.chat = { completions: { create: (request) => create(inner, request) } };
+    this.chat = { completions: { create: (request) => create(inner, request ?? {}) } };
   }
 
   /** Lends layers; resolves when they are served. On a page that is not the relay's own, the relay's page asks the person first. */
-  async lend({ onprogress, signal, ...options } = {}) {
-    signal?.throwIfAborted();
+  async lend(asked) {
+    const { onprogress, signal, ...options } = asked ?? {};
+    goOn(signal);
     if (this.#relay !== location.origin) await allowed(this.#relay, options.maxDuty, signal);
     const tell = () => {
       const { loaded_bytes: loaded, total_bytes: total } = this.status().lend;
-      if (total > 0) onprogress?.({ loaded: Number(loaded), total: Number(total) });
+      if (total > 0) onprogress?.({ loaded, total });
     };
     const stop = () => this.stopLending();
     signal?.addEventListener('abort', stop, { once: true });
     this.addEventListener('state', tell);
     try {
       await nodes.get(this).lend(options);
+    } catch (error) {
+      signal?.removeEventListener('abort', stop);
+      goOn(signal);
+      throw error;
     } finally {
       this.removeEventListener('state', tell);
     }
@@ -80,45 +108,87 @@ async function allowed(relay, maxDuty = 1, signal) {
   address.searchParams.set('max-duty', String(Math.round(maxDuty * 100)));
   const asking = open(address, '_blank', 'popup,width=420,height=680');
   if (!asking) throw refusal('not_allowed', 'the browser did not open the window that asks the person');
-  const answer = await new Promise((resolve) => {
-    const end = (yes) => {
+  const { agreed: yes = false, receipt = true } = await new Promise((resolve) => {
+    const end = (answer) => {
       clearInterval(watching);
       removeEventListener('message', hear);
       signal?.removeEventListener('abort', stop);
       // It stays until its answer was heard: a window that is gone is nobody's word.
       asking.close();
-      resolve(yes);
+      resolve(answer);
     };
     const hear = ({ origin, source, data }) => {
       if (origin !== relay || source !== asking || data?.manyhands?.v !== 1 || data.manyhands.type !== 'consent') return;
-      end(data.manyhands.agreed === true);
+      end({ agreed: data.manyhands.agreed === true, receipt: data.manyhands.receipt === true });
     };
-    const stop = () => end(false);
+    const stop = () => end({});
     // A window that was closed has answered.
-    const watching = setInterval(() => asking.closed && end(false), 300);
+    const watching = setInterval(() => asking.closed && end({}), 300);
     addEventListener('message', hear);
     signal?.addEventListener('abort', stop, { once: true });
   });
-  signal?.throwIfAborted();
-  if (!answer) throw refusal('not_allowed', 'the person did not agree to lend this device');
+  goOn(signal);
+  if (!yes) throw refusal('not_allowed', 'the person did not agree to lend this device');
+  if (!receipt) console.info('Manyhands: this browser keeps no receipt of what the person agreed to');
   agreed.add(relay);
 }
 
-function refusal(code, message) {
-  const error = new Error(message);
+function refusal(code, message, cause) {
+  const error = new Error(message, { cause });
   error.code = code;
   error.error = { message, type: 'manyhands_error', code, param: null };
   return error;
 }
 
+/** What an aborted call throws: in the shape of all other errors, under the name that `fetch` gives it. */
+function aborted({ reason }) {
+  const error = refusal('aborted', reason instanceof Error || reason instanceof DOMException ? reason.message : 'the call was aborted', reason);
+  error.name = reason instanceof DOMException ? reason.name : 'AbortError';
+  return error;
+}
+
+/** Throws where the signal has been aborted, or is none. */
+function goOn(signal) {
+  if (signal === undefined || signal === null) return;
+  if (!(signal instanceof AbortSignal)) throw refusal('bad_request', 'signal: this is no AbortSignal');
+  if (signal.aborted) throw aborted(signal);
+}
+
+async function unlessAborted(signal, promise) {
+  if (!signal) return promise;
+  let stop;
+  const abort = new Promise((_, reject) => {
+    stop = () => reject(aborted(signal));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([promise, abort]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
 /** Chunks as they come where `stream` is set, else one completion. */
 async function create(inner, { signal, stream_options, ...request }) {
-  signal?.throwIfAborted();
+  goOn(signal);
   const wantsUsage = usageWanted(stream_options, request.stream);
   const answer = inner.ask(request);
-  signal?.addEventListener('abort', () => answer.stop(), { once: true });
-  const chunks = read(answer, request, signal, wantsUsage || !request.stream);
-  return request.stream ? chunks : join(chunks, request);
+  const stop = () => answer.stop();
+  signal?.addEventListener('abort', stop, { once: true });
+  const over = () => {
+    signal?.removeEventListener('abort', stop);
+    answer.stop();
+  };
+  const chunks = read(() => next(answer, signal), answer, wantsUsage || !request.stream, over);
+  return request.stream ? chunks : join(chunks);
+}
+
+/** The next event of an answer that has not ended. */
+async function next(answer, signal) {
+  const event = await answer.next();
+  goOn(signal);
+  if (event === undefined) throw refusal('aborted', 'the node was stopped');
+  return event;
 }
 
 /** What of `stream_options` there is to honour. */
@@ -132,12 +202,12 @@ function usageWanted(options, stream) {
   return wanted;
 }
 
-async function* read(answer, request, signal, wantsUsage) {
+async function* read(next, answer, wantsUsage, over) {
   const head = {
     id: `chatcmpl-${crypto.randomUUID?.() ?? Math.random().toString(36).slice(2)}`,
     object: 'chat.completion.chunk',
     created: Math.floor(Date.now() / 1000),
-    model: request.model ?? 'default',
+    model: '',
   };
   const chunk = (delta, finish_reason, x_manyhands) => ({
     ...head,
@@ -145,15 +215,12 @@ async function* read(answer, request, signal, wantsUsage) {
     ...(x_manyhands && { x_manyhands }),
   });
   let route;
-  let usage;
   try {
+    let event = await next();
+    // Which model answers is known with the first word of it.
+    head.model = answer.model();
     yield chunk({ role: 'assistant', content: '' }, null);
-    for (;;) {
-      const event = await answer.next();
-      if (event === undefined) {
-        signal?.throwIfAborted();
-        return;
-      }
+    for (;; event = await next()) {
       switch (event.kind) {
         case 'text':
           yield chunk({ content: event.text }, null, { token_ids: event.token_ids });
@@ -168,20 +235,21 @@ async function* read(answer, request, signal, wantsUsage) {
           route = { ...event };
           delete route.kind;
           break;
-        case 'done':
-          usage = { prompt_tokens: event.prompt_tokens, completion_tokens: event.tokens, total_tokens: event.prompt_tokens + event.tokens };
+        case 'done': {
+          const usage = { prompt_tokens: event.prompt_tokens, completion_tokens: event.tokens, total_tokens: event.prompt_tokens + event.tokens };
           yield { ...chunk({}, event.finish_reason, { route, tokens: event.tokens, ms: event.ms }), ...(wantsUsage && { usage: null }) };
           // As OpenAI's clients expect it: after the last chunk, without a choice.
           if (wantsUsage) yield { ...head, choices: [], usage };
-          break;
+          return;
+        }
       }
     }
   } finally {
-    answer.stop();
+    over();
   }
 }
 
-async function join(chunks, request) {
+async function join(chunks) {
   const text = [];
   let last;
   let usage;
@@ -196,7 +264,7 @@ async function join(chunks, request) {
     id: last.id,
     object: 'chat.completion',
     created: last.created,
-    model: request.model ?? 'default',
+    model: last.model,
     choices: [
       { index: 0, message: { role: 'assistant', content: text.join('') }, finish_reason, logprobs: null },
     ],
