@@ -1,6 +1,7 @@
 // The chat page: a question, an answer, and the way it took.
 import { type Locator, type Page, expect } from '@playwright/test';
 import { consent } from './consent.ts';
+import { online } from './shown.ts';
 
 export interface Cost {
   tokens: number;
@@ -22,14 +23,14 @@ export class ChatPage {
       model, mode, temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory', ...more,
     });
     await this.page.goto(`/?${query}`);
-    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(this.page);
   }
 
   /** Opens the chat as who this browser is, for answers of its own devices. */
   async openMine(model: string, tokens: number): Promise<void> {
     const query = new URLSearchParams({ model, mode: 'mine', temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu' });
     await this.page.goto(`/?${query}`);
-    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(this.page);
   }
 
   /** Asks, and waits until the answer has its place on the screen. */

@@ -1,5 +1,6 @@
 // The keys page: identity, swarms, agreements, sites.
 import { type Locator, type Page, expect } from '@playwright/test';
+import { online } from './shown.ts';
 
 export class KeysPage {
   readonly page: Page;
@@ -10,7 +11,7 @@ export class KeysPage {
 
   async open(query = ''): Promise<void> {
     await this.page.goto(`/keys${query}`);
-    await expect(this.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(this.page);
   }
 
   get identity(): Locator {

@@ -1,6 +1,8 @@
 // The lend page: a tab gives layers of a model to everybody.
-import { type Page, expect } from '@playwright/test';
+import type { Page } from '@playwright/test';
+import type { OpenTab } from '../fixtures/test.ts';
 import { consent } from './consent.ts';
+import { lent } from './shown.ts';
 
 export class LendPage {
   readonly page: Page;
@@ -19,7 +21,7 @@ export class LendPage {
     await this.page.goto(`/lend?${query}`);
     await this.page.getByTestId('lend-toggle').click();
     await consent(this.page, 'lend');
-    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/, { timeout: patienceMs });
+    await lent(this.page, patienceMs);
   }
 
   /** The same, to a swarm of one's own and as who this browser is. */
@@ -29,7 +31,7 @@ export class LendPage {
     await this.page.getByTestId('swarm-choice').selectOption(swarm);
     await this.page.getByTestId('lend-toggle').click();
     await consent(this.page, 'lend');
-    await expect(this.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+    await lent(this.page);
   }
 
   /** This tab's name in the mesh. */
@@ -41,4 +43,13 @@ export class LendPage {
   async works(): Promise<boolean> {
     return (await this.page.getByTestId('lend-status').getAttribute('data-state')) === 'working';
   }
+}
+
+/** Browsers that lend these layers, one each. */
+export function lenders(openTab: OpenTab, model: string, ranges: [number, number][], stepMs = 0): Promise<LendPage[]> {
+  return Promise.all(ranges.map(async ([first, end]) => {
+    const lender = new LendPage((await openTab()).page);
+    await lender.lend(model, first, end, stepMs);
+    return lender;
+  }));
 }

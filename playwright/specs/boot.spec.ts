@@ -2,6 +2,7 @@
 // Runs twice, with a GPU and without WebGPU.
 import { seriousFaults } from '../fixtures/axe.ts';
 import { expect, test } from '../fixtures/test.ts';
+import { online } from '../pages/shown.ts';
 
 const ROUTES = ['/', '/lend', '/swarm', '/models', '/keys', '/settings', '/join'];
 
@@ -9,7 +10,7 @@ for (const route of ROUTES) {
   test(`${route} opens, connects and is accessible`, async ({ openTab }) => {
     const { page } = await openTab();
     await page.goto(route);
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(page);
     expect(await seriousFaults(page)).toEqual([]);
   });
 }

@@ -7,6 +7,7 @@ import { type Model, Relay } from '../fixtures/relay.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { walk } from '../pages/walk.ts';
 
 const PROMPT = 'Once upon a time';
 
@@ -133,7 +134,7 @@ test('reasoning is folded, code has colours and is copied as it is', async ({ op
   await new SettingsPage(page).import(archive({
     id: 'a', title: 'Code', messages: [{ role: 'user', text: 'How?' }, { role: 'assistant', text: answer }],
   }));
-  await page.goto('/');
+  await walk(page, '/');
   await page.locator('.history-list').getByText('Code').click();
   const message = page.locator('[data-testid=message][data-role=assistant]');
   await expect(message.locator('details.reasoning')).not.toHaveAttribute('open');
@@ -152,7 +153,7 @@ test('conversations are found, renamed and deleted, and stay so after a reload',
     { id: 'a', title: 'Apples', messages: [{ role: 'user', text: 'Which apples keep?' }] },
     { id: 'b', title: 'Bees', messages: [{ role: 'user', text: 'Where do BEES sleep?' }] },
   ), '2');
-  await page.goto('/');
+  await walk(page, '/');
   const list = page.locator('.history-list li');
   await expect(list).toHaveCount(2);
   await page.keyboard.press('Control+k');
@@ -182,6 +183,8 @@ test('everything that is exported comes back byte for byte, and a broken file ch
     { id: 'b', title: 'B', messages: [{ role: 'user', text: '' }] },
   );
   await settings.import(file, '2');
+  // As it is kept, not as it was read.
+  await page.reload();
   const first = await settings.export();
   for (const broken of [
     '', '{}', first.slice(0, first.length / 2), first.replace('"version": 1', '"version": 9'), first.replace('"parent": 0', '"parent": 7'),
@@ -191,6 +194,8 @@ test('everything that is exported comes back byte for byte, and a broken file ch
     await settings.import(broken, /could not be read|not/i);
     expect(await settings.export()).toBe(first);
   }
+  await page.reload();
+  expect(await settings.export()).toBe(first);
   const { page: other } = await openTab({ serviceWorkers: 'block' });
   const elsewhere = new SettingsPage(other);
   await elsewhere.import(first, '2');
@@ -236,7 +241,7 @@ test('the sheet of an answer names every device, its layers, back end and time, 
   await new SettingsPage(page).import(archive({
     id: 'a', title: 'Route', messages: [{ role: 'user', text: 'Hi' }, { role: 'assistant', text: 'Ho', route, model: 'stories' }],
   }));
-  await page.goto('/');
+  await walk(page, '/');
   await page.locator('.history-list').getByText('Route').click();
   const sheet = page.getByTestId('message-route');
   await expect(sheet).toHaveAttribute('data-hops', '1');

@@ -50,7 +50,7 @@ test('outside the hours of the week lending waits', async ({ openTab }) => {
   await expect(page.getByTestId('schedule-from')).toHaveValue(clock(23));
 });
 
-test('at a quarter of the power each step is followed by three times its length of rest, and what was given adds up', async ({ relay, openTab }) => {
+test('at a quarter of the power each step is followed by three times its length of rest, and what was given adds up', { tag: '@timed' }, async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   // Notes when steps are posted to the compute worker, when they end, and how long they took by the worker's own word.
   const page = await lending(openTab, `&storage=memory&model=${model.id}&layers=0-${model.layers}`, async (page) => {

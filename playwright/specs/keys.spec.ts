@@ -4,13 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from '../fixtures/test.ts';
 import { consent } from '../pages/consent.ts';
 import { KeysPage } from '../pages/keys.ts';
+import { lent, online } from '../pages/shown.ts';
 
 const PASSPHRASE = 'seven horses and a lamp';
 
 test('no key is made before consent, and the consent is the first thing that it signs', async ({ openTab }) => {
   const { page } = await openTab();
   await page.goto('/lend?backend=cpu');
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   const databases = () => page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).filter((name) => /keys|consents/.test(name ?? '')));
   await page.getByTestId('lend-toggle').click();
   await expect(page.getByTestId('consent-dialog')).toBeVisible();
@@ -26,7 +27,7 @@ test('no key is made before consent, and the consent is the first thing that it 
   }));
   if ((await databases()).includes('manyhands-keys')) expect(await keysBefore()).toBe(0);
   await consent(page, 'lend');
-  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(page);
 
   const keys = new KeysPage(page);
   await keys.open();
@@ -50,7 +51,7 @@ test('a changed receipt is no agreement', async ({ openTab }) => {
   await page.goto('/lend?backend=cpu');
   await page.getByTestId('lend-toggle').click();
   await consent(page, 'lend');
-  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(page);
   await keys.open();
   await expect(page.getByTestId('receipt')).toHaveAttribute('data-signed', 'true');
   await page.evaluate(() => new Promise<void>((resolve, reject) => {

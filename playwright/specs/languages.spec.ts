@@ -3,6 +3,8 @@ import { archive } from '../fixtures/archive.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { walk } from '../pages/walk.ts';
+import { online } from '../pages/shown.ts';
 
 const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings'];
 
@@ -33,9 +35,10 @@ const unmarked = () => {
 test('no page shows a text that is in no table', async ({ openTab }) => {
   const { page } = await openTab();
   await page.addInitScript(() => localStorage.setItem('manyhands.settings', JSON.stringify({ language: 'zz' })));
+  await page.goto('/');
+  await online(page);
   for (const route of ROUTES) {
-    await page.goto(route);
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await walk(page, route);
     await expect(page.locator('h1, .lead').first()).toContainText('\u27e6');
     expect(await page.evaluate(unmarked), route).toEqual([]);
   }
@@ -50,7 +53,7 @@ test('no page shows a text that is in no table', async ({ openTab }) => {
     ],
   }));
   expect(await page.evaluate(unmarked), 'an import').toEqual([]);
-  await page.goto('/');
+  await walk(page, '/');
   await page.locator('.history-open').first().click();
   await page.getByTestId('message-route').locator('summary').click();
   expect(await page.evaluate(unmarked), 'an answer').toEqual([]);
@@ -59,13 +62,13 @@ test('no page shows a text that is in no table', async ({ openTab }) => {
   expect(await page.evaluate(unmarked), 'the shortcuts').toEqual([]);
   await page.keyboard.press('Escape');
   const keys = new KeysPage(page);
-  await keys.open();
+  await walk(page, '/keys');
   await keys.create();
   await keys.createSwarm('x');
   await page.getByTestId('policy').locator('summary').click();
   await keys.createSite('http://localhost:3000');
   expect(await page.evaluate(unmarked), 'keys in use').toEqual([]);
-  await page.goto('/lend');
+  await walk(page, '/lend');
   await page.getByTestId('lend-toggle').click();
   await expect(page.getByTestId('consent-dialog')).toBeVisible();
   expect(await page.evaluate(unmarked), 'consent').toEqual([]);

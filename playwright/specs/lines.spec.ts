@@ -11,7 +11,7 @@ const TOKENS = 16;
 
 const DELAY_MS = 150;
 
-test('a slow and lossy line makes an answer late, not wrong', async ({ relay, openTab }) => {
+test('a slow and lossy line makes an answer late, not wrong', { tag: '@timed' }, async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   await new LendPage((await openTab()).page).lend(model.id, 0, model.layers);
   const reference = words(await greedyText(testModel(), PROMPT, TOKENS));
@@ -92,7 +92,7 @@ test('a relay that is not who it says is not believed, and the tab says that it 
   await expect(tab.page.getByTestId('connection')).not.toHaveAttribute('data-state', 'online');
 });
 
-test('a second tab is directly connected soon after its page was opened', async ({ relay, openTab }, info) => {
+test('a second tab is directly connected soon after its page was opened', { tag: '@timed' }, async ({ relay, openTab }, info) => {
   const model = (await relay.models())[0]!;
   await new LendPage((await openTab()).page).lend(model.id, 0, model.layers);
   const { page } = await openTab();

@@ -2,12 +2,12 @@
 import type { Page } from '@playwright/test';
 import { recitingModel, roomyModel } from '../fixtures/paths.ts';
 import { words } from '../fixtures/reference.ts';
-import type { Relay } from '../fixtures/relay.ts';
+import type { Model, Relay } from '../fixtures/relay.ts';
 import { passage } from '../fixtures/seeded-model.ts';
 import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
-import { LendPage } from '../pages/lend.ts';
+import { lenders } from '../pages/lend.ts';
 
 /** Letters, each a token of the seeded models. */
 const QUESTION = Array.from({ length: 512 }, (_, at) => String.fromCharCode(97 + ((at * at * 7 + at * 3) % 26))).join('');
@@ -15,11 +15,18 @@ const QUESTION = Array.from({ length: 512 }, (_, at) => String.fromCharCode(97 +
 const MAX_PIECE = 128;
 const TOKENS = 24;
 
-const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [roomyModel(), recitingModel()]) });
-
-async function lendThirds(openTab: OpenTab, model: { id: string; layers: number }): Promise<void> {
-  for (const [first, end] of thirds(model.layers)) await new LendPage((await openTab()).page).lend(model.id, first, end);
-}
+/** `roomy` is the model with room, of which three browsers lend a third each as long as there are tests that ask it. */
+const test = base.extend<object, { relay: Relay; roomy: Model }>({
+  relay: relayWith(() => [roomyModel(), recitingModel()]),
+  roomy: [
+    async ({ relay, openLasting }, use) => {
+      const model = (await relay.models()).find(({ name }) => name.startsWith('roomy'))!;
+      await lenders(openLasting, model.id, thirds(model.layers));
+      await use(model);
+    },
+    { scope: 'worker' },
+  ],
+});
 
 /** A page whose node is `node`. */
 async function withNode(openTab: OpenTab): Promise<Page> {
@@ -58,9 +65,7 @@ const ask = (page: Page, model: string, mode: string, tokens = TOKENS): Promise<
     { model, mode, prompt: QUESTION, tokens },
   );
 
-test('a question of 512 tokens goes through three tabs in pieces, and is answered as on this device', async ({ relay, openTab }) => {
-  const model = (await relay.models()).find(({ name }) => name.startsWith('roomy'))!;
-  await lendThirds(openTab, model);
+test('a question of 512 tokens goes through three tabs in pieces, and is answered as on this device', async ({ roomy: model, openTab }) => {
   const page = await withNode(openTab);
   const alone = await ask(page, model.id, 'local');
   const together = await ask(page, model.id, 'swarm');
@@ -73,10 +78,8 @@ test('a question of 512 tokens goes through three tabs in pieces, and is answere
   expect(together.steps).toEqual([1, 1, 1].map(() => pieces - 1 + together.trips));
 });
 
-test('an answer of a thousand tokens adds nothing to what went through the relay', async ({ relay, openTab }) => {
+test('an answer of a thousand tokens adds nothing to what went through the relay', async ({ relay, roomy: model, openTab }) => {
   test.slow();
-  const model = (await relay.models()).find(({ name }) => name.startsWith('roomy'))!;
-  await lendThirds(openTab, model);
   const page = await withNode(openTab);
   await ask(page, model.id, 'swarm', 2);
   const afterUpgrade = await relay.settledCircuitBytes();
@@ -88,7 +91,7 @@ test('an answer of a thousand tokens adds nothing to what went through the relay
 
 test('what the question says already comes back several tokens a trip, with and without guesses the same', async ({ relay, openTab }) => {
   const model = (await relay.models()).find(({ name }) => name.startsWith('reciting'))!;
-  await lendThirds(openTab, model);
+  await lenders(openTab, model.id, thirds(model.layers));
   const text = passage();
   // One word in twenty-six is said otherwise than it will be repeated.
   const question = text.map((piece, at) => (at % 26 === 13 ? text[(at + 40) % text.length]! : piece)).join('');

@@ -5,6 +5,7 @@ import { Relay } from '../fixtures/relay.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { ModelsPage } from '../pages/models.ts';
+import { online } from '../pages/shown.ts';
 
 const LOOK_EVERY_MS = 20;
 
@@ -20,7 +21,7 @@ test('the memory that a model needs is foretold within 15 percent', async ({ bro
 
   const query = new URLSearchParams({ model: model.id, mode: 'local', temperature: '0', max_tokens: '16', backend: 'cpu' });
   await page.goto(`/?${query}`);
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = (await session.send('SystemInfo.getProcessInfo' as any)) as unknown as { processInfo: { type: string; id: number }[] };
   const renderers = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);

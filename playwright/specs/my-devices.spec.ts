@@ -5,6 +5,7 @@ import { type OpenTab, expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { LendPage } from '../pages/lend.ts';
+import { lent, online } from '../pages/shown.ts';
 
 const PASSPHRASE = 'seven horses and a lamp';
 const TOKENS = 16;
@@ -25,7 +26,7 @@ async function worker(openTab: OpenTab, swarm: Locator): Promise<KeysPage> {
   const invite = await swarm.getByTestId('invite-token').innerText();
   const keys = new KeysPage((await openTab()).page);
   await keys.page.goto(invite);
-  await expect(keys.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(keys.page);
   await keys.page.getByTestId('swarm-join').click();
   await expect(keys.page.getByTestId('swarm')).toHaveAttribute('data-role', 'worker');
   return keys;
@@ -80,7 +81,7 @@ test('my devices are those of my swarm, no stranger has them, and a revoked one 
   // Everybody's swarm does not see the device.
   const outside = new ChatPage((await openTab()).page);
   await outside.page.goto('/swarm');
-  await expect(outside.page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(outside.page);
   await expect(outside.page.locator('[data-testid=coverage][data-covered="0"]').first()).toBeVisible();
   await expect(outside.page.getByTestId('peer-row')).toHaveCount(0);
   // Whoever has the register, and no role in it, sees the device and may not use it.
@@ -146,7 +147,7 @@ test('other terms hold for what is lent already, from the page that lends and fr
   const [hop] = await chat.stages();
   expect(hop!.peer, 'the loan was never ended').toBe(peer);
   await guest.page.locator('.side a[href="/lend"]').click();
-  await expect(guest.page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(guest.page);
 });
 
 test('a browser with nothing but the sealed key finds the swarms of the key again', async ({ openTab }) => {

@@ -6,6 +6,7 @@ import { consent } from '../pages/consent.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { ModelsPage } from '../pages/models.ts';
+import { lent } from '../pages/shown.ts';
 
 const PROMPT = 'Once upon a time';
 const TOKENS = 16;
@@ -21,7 +22,7 @@ test('a model from a disk is lent to the swarm, described by its lender, and ans
   await owner.goto(`/lend?${new URLSearchParams({ model: id, layers: '0-5', backend: 'cpu' })}`);
   await owner.getByTestId('lend-toggle').click();
   await consent(owner, 'lend');
-  await expect(owner.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(owner);
 
   const { page: guest, complaints } = await openTab({ baseURL: relay.url, serviceWorkers: 'block' });
   await new ModelsPage(guest).open();

@@ -27,7 +27,7 @@ function forgive(complaints: string[]): void {
   complaints.length = 0;
 }
 
-test('the relay is killed and comes back while an answer streams: the answer goes on, and everybody is back', async ({ openTab }) => {
+test('the relay is killed and comes back while an answer streams: the answer goes on, and everybody is back', { tag: '@timed' }, async ({ openTab }) => {
   const relay = await Relay.start([testModel()]);
   try {
     const model = (await relay.models())[0]!;
@@ -63,7 +63,7 @@ test('the relay is killed and comes back while an answer streams: the answer goe
   }
 });
 
-test('a relay that was away for long is found at its best address, though another of its addresses never answers', async ({ openTab }) => {
+test('a relay that was away for long is found at its best address, though another of its addresses never answers', { tag: '@timed' }, async ({ openTab }) => {
   // The port of this one is another after each start: who tries the old one waits in vain.
   const relay = await Relay.start([testModel()], { arguments: ['--webrtc-port', '0'] });
   try {

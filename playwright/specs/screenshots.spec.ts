@@ -6,6 +6,8 @@ import { picture } from '../fixtures/picture.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { walk } from '../pages/walk.ts';
+import { online } from '../pages/shown.ts';
 
 const TALKS = archive(
   {
@@ -36,9 +38,10 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`every page fits a ${screen}, ${colorScheme}`, async ({ openTab }, info) => {
       const { page } = await openTab({ viewport, colorScheme });
+      await page.goto('/');
+      await online(page);
       for (const [name, route] of Object.entries(PAGES)) {
-        await page.goto(route);
-        await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+        await walk(page, route);
         await picture(page, info, `${name}-${screen}-${colorScheme}`);
         await expectFits(page, route);
       }
@@ -52,7 +55,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
         await picture(page, info, `${name}-${screen}-${colorScheme}`);
         await expectFits(page, name);
       };
-      await page.goto('/');
+      await walk(page, '/');
       const list = page.locator('.history-list').getByText('Bread and time');
       await expect(page.getByTestId('connection')).toBeVisible();
       // A desk has the list beside the chat and no button for it.
@@ -68,7 +71,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
       await shoot('shortcuts');
       await page.keyboard.press('Escape');
       const models = new ModelsPage(page);
-      await models.open();
+      await walk(page, '/models');
       await models.download(model.id);
       await page.route('https://huggingface.co/**', () => {});
       await page.getByTestId('catalogue-get').first().click();

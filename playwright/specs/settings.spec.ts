@@ -3,6 +3,7 @@ import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
+import { online } from '../pages/shown.ts';
 
 const PROMPT = 'Once upon a time';
 const RULES = 'Answer in rhymes, always.';
@@ -65,6 +66,6 @@ test('instructions and sampling reach the model, are kept, and stay within their
   await page.getByRole('dialog').getByRole('button', { name: 'Delete all conversations' }).click();
   await expect(page.locator('.history-list li')).toHaveCount(0);
   await page.reload();
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   await expect(page.locator('.history-list li')).toHaveCount(0);
 });

@@ -7,6 +7,7 @@ import { greedyText, words } from '../fixtures/reference.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { ModelsPage } from '../pages/models.ts';
+import { online } from '../pages/shown.ts';
 
 const MIB = 1 << 20;
 const PROMPT = 'Once upon a time';
@@ -125,7 +126,7 @@ test('a reload without network or relay still has history and a model that answe
     model: model.id, mode: 'local', temperature: '0', seed: '1', max_tokens: String(TOKENS), backend: 'cpu',
   });
   await page.goto(`/?${query}`);
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   await chat.ask(PROMPT);
   const expected = words(await greedyText(testModel(), PROMPT, TOKENS));
   expect(words(await chat.answer())).toBe(expected);

@@ -4,10 +4,11 @@ import { archive } from '../fixtures/archive.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { online } from '../pages/shown.ts';
 
 const figure = (what: string, value: string) => console.log(`figure: ${what}: ${value}`);
 
-test('from an empty browser to a page that takes a question, over a fast 4G network', async ({ relay, openTab }) => {
+test('from an empty browser to a page that takes a question, over a fast 4G network', { tag: '@timed' }, async ({ relay, openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block' });
   const session = await page.context().newCDPSession(page);
   await session.send('Network.enable');
@@ -26,7 +27,7 @@ test('from an empty browser to a page that takes a question, over a fast 4G netw
   expect(Date.now() - begun).toBeLessThan(60_000);
 });
 
-test('the first token is on the screen at once', async ({ relay, openTab }) => {
+test('the first token is on the screen at once', { tag: '@timed' }, async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const { page } = await openTab({ serviceWorkers: 'block' });
   await page.addInitScript(() => {
@@ -81,7 +82,7 @@ test('the first token is on the screen at once', async ({ relay, openTab }) => {
   expect(by('frames')[2]!, 'three frames are 50 ms').toBeLessThanOrEqual(3);
 });
 
-test('an answer at reading speed is painted without holding up a frame', async ({ relay, browser, openTab }) => {
+test('an answer at reading speed is painted without holding up a frame', { tag: '@timed' }, async ({ relay, browser, openTab }) => {
   const model = (await relay.models())[0]!;
   const { page } = await openTab({ serviceWorkers: 'block' });
   const chat = await paced(page, model.id, 240, 12);
@@ -128,7 +129,7 @@ test('an answer at reading speed is painted without holding up a frame', async (
   expect(work / seconds / 60, 'and half of it is for others').toBeLessThan(8);
 });
 
-test('a stopped answer stands still at once', async ({ relay, openTab }) => {
+test('a stopped answer stands still at once', { tag: '@timed' }, async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const { page } = await openTab({ serviceWorkers: 'block' });
   const chat = await paced(page, model.id, 400, 12);
@@ -156,7 +157,7 @@ test('a stopped answer stands still at once', async ({ relay, openTab }) => {
   expect(times[4]!, 'every time').toBeLessThan(250);
 });
 
-test('ten thousand messages are searched while one types', async ({ openTab }) => {
+test('ten thousand messages are searched while one types', { tag: '@timed' }, async ({ openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block' });
   const talks = Array.from({ length: 200 }, (_, talk) => ({
     id: `t${talk}`, title: `Talk ${talk}`,
@@ -200,6 +201,6 @@ async function paced(page: Page, model: string, tokens: number, stepMs: number):
     model, mode: 'local', temperature: '0', seed: '1', max_tokens: String(tokens), backend: 'cpu', storage: 'memory', pace_ms: String(stepMs),
   });
   await page.goto(`/?${query}`);
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   return new ChatPage(page);
 }

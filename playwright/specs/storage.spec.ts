@@ -6,6 +6,7 @@ import { ChatPage } from '../pages/chat.ts';
 import { consent } from '../pages/consent.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { lent, online } from '../pages/shown.ts';
 
 const TALK = archive({ id: 'a', title: 'Kept', messages: [{ role: 'user', text: 'Are you there?' }] });
 const NOT_KEPT = /refuses storage/;
@@ -20,7 +21,7 @@ async function open(openTab: OpenTab, spoil: () => void): Promise<Page> {
 async function expectAlive(page: Page, model: string): Promise<void> {
   const query = new URLSearchParams({ model, mode: 'local', temperature: '0', max_tokens: '4', backend: 'cpu' });
   await page.goto(`/?${query}`);
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   const chat = new ChatPage(page);
   await chat.ask('Once upon a time');
   expect((await chat.answer()).trim()).not.toBe('');
@@ -216,7 +217,7 @@ test('with every record of every database garbled each page opens, an answer com
   await page.goto('/lend?backend=cpu');
   await page.getByTestId('lend-toggle').click();
   await consent(page, 'lend');
-  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(page);
   await expectAlive(page, (await relay.models())[0]!.id);
   // A page of ours that runs nothing: whatever runs could write again.
   await page.goto('/icons/icon.svg');
@@ -253,7 +254,7 @@ test('with every record of every database garbled each page opens, an answer com
 
   for (const route of ['/', '/lend', '/swarm', '/models', '/settings', '/keys']) {
     await page.goto(route);
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(page);
     await expect(page.locator('.fail')).toHaveCount(0);
   }
   await expect(page.getByTestId('error').first()).toHaveAttribute('data-reason', 'key_damaged');
@@ -274,7 +275,7 @@ test('storage that fills up while the page is open is said, and nothing that was
   await page.locator('.side a[href="/lend"]').click();
   await page.getByTestId('lend-toggle').click();
   await consent(page, 'lend');
-  await expect(page.getByTestId('lend-status')).toHaveAttribute('data-state', /^(ready|working)$/);
+  await lent(page);
   await page.locator('.side a[href="/keys"]').click();
   await expect(page.getByTestId('receipt')).toHaveAttribute('data-signed', 'false');
   await page.locator('.side .nav-link[href="/"]').click();

@@ -1,65 +1,75 @@
 // The main job: three tabs lend a third of a model each, and are one machine for whoever asks.
-import type { Page } from '@playwright/test';
+import type { Page, TestInfo } from '@playwright/test';
 import { mainModel } from '../fixtures/paths.ts';
 import { sideBySide } from '../fixtures/picture.ts';
 import type { Relay } from '../fixtures/relay.ts';
 import { expect, type OpenTab, relayWith, test as base } from '../fixtures/test.ts';
 import { thirds } from '../fixtures/thirds.ts';
 import { ChatPage } from '../pages/chat.ts';
-import { LendPage } from '../pages/lend.ts';
+import { LendPage, lenders } from '../pages/lend.ts';
 
 const PROMPT = 'What is Manyhands?';
 const TOKENS = 48;
 
-const test = base.extend<object, { relay: Relay }>({ relay: relayWith(() => [mainModel()]) });
+/** `three` are three browsers that lend a third each: opened once, for every test that asks them. */
+const test = base.extend<object, { relay: Relay; three: Page[] }>({
+  relay: relayWith(() => [mainModel()]),
+  three: [
+    async ({ relay, openLasting }, use) => {
+      const model = (await relay.models())[0]!;
+      await use((await lenders(openLasting, model.id, thirds(model.layers))).map(({ page }) => page));
+    },
+    { scope: 'worker' },
+  ],
+});
 
-const ways: Record<string, (openTab: OpenTab) => Promise<Page[]>> = {
-  'three tabs of one browser': async (openTab) => {
-    const { page } = await openTab();
-    return [page, await page.context().newPage(), await page.context().newPage()];
-  },
-  'three browsers': async (openTab) => [(await openTab()).page, (await openTab()).page, (await openTab()).page],
-};
+/** What this device alone says to the question. */
+let alone = '';
 
-for (const [name, open] of Object.entries(ways)) {
-  test(`${name} are one machine, and the answer is the one of this device`, async ({ relay, openTab }, info) => {
-    const model = (await relay.models())[0]!;
-    const chat = new ChatPage((await openTab()).page);
+test('three tabs of one browser are one machine, and the answer is the one of this device', async ({ relay, openTab }, info) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab();
+  const tabs = [page, await page.context().newPage(), await page.context().newPage()];
+  for (const [at, [first, end]] of thirds(model.layers).entries()) await new LendPage(tabs[at]!).lend(model.id, first, end);
+  await expectOneMachine(relay, openTab, tabs, info);
+});
+
+test('three browsers are one machine, and the answer is the one of this device', async ({ relay, openTab, three }, info) => {
+  await expectOneMachine(relay, openTab, three, info);
+});
+
+async function expectOneMachine(relay: Relay, openTab: OpenTab, tabs: Page[], info: TestInfo): Promise<void> {
+  const model = (await relay.models())[0]!;
+  const chat = new ChatPage((await openTab()).page);
+  if (alone === '') {
     await chat.open(model.id, 'local', TOKENS);
     await chat.ask(PROMPT);
-    const alone = await chat.answer();
+    alone = await chat.answer();
     expect(alone.length).toBeGreaterThan(20);
+  }
+  await chat.open(model.id, 'swarm', TOKENS);
+  await chat.ask(PROMPT);
+  await chat.agree();
+  expect(await chat.answer()).toBe(alone);
 
-    const ranges = thirds(model.layers);
-    const lenders = await open(openTab);
-    for (const [at, [first, end]] of ranges.entries()) await new LendPage(lenders[at]!).lend(model.id, first, end);
-    await chat.open(model.id, 'swarm', TOKENS);
-    await chat.ask(PROMPT);
-    await chat.agree();
-    expect(await chat.answer()).toBe(alone);
+  // The sheet names three devices, what each computed, and how long it took.
+  expect(await chat.hops()).toBe(3);
+  const stages = await chat.stages();
+  expect(stages.map(({ first, last }) => [first, last + 1])).toEqual(thirds(model.layers));
+  expect(new Set(stages.map(({ peer }) => peer)).size).toBe(3);
+  for (const { ms } of stages) expect(ms).toBeGreaterThan(0);
+  for (const tab of tabs) await tab.setViewportSize({ width: 390, height: 720 });
+  await sideBySide([chat.page, ...tabs], info, info.title.split(' are ')[0]!.replaceAll(' ', '-'));
 
-    // The sheet names three devices, what each computed, and how long it took.
-    expect(await chat.hops()).toBe(3);
-    const stages = await chat.stages();
-    expect(stages.map(({ first, last }) => [first, last + 1])).toEqual(ranges);
-    expect(new Set(stages.map(({ peer }) => peer)).size).toBe(3);
-    for (const { ms } of stages) expect(ms).toBeGreaterThan(0);
-    for (const lender of lenders) await lender.setViewportSize({ width: 390, height: 720 });
-    await sideBySide([chat.page, ...lenders], info, name.replaceAll(' ', '-'));
-
-    // Once every pair has its own connection, nothing that is computed passes the relay.
-    const afterUpgrade = await relay.settledCircuitBytes();
-    await chat.ask('Who can read what I write?');
-    await chat.answer();
-    expect(await relay.circuitBytes()).toBe(afterUpgrade);
-  });
+  // Once every pair has its own connection, nothing that is computed passes the relay.
+  const afterUpgrade = await relay.settledCircuitBytes();
+  await chat.ask('Who can read what I write?');
+  await chat.answer();
+  expect(await relay.circuitBytes()).toBe(afterUpgrade);
 }
 
-test('ten chats at once over three tabs all end right', async ({ relay, openTab }) => {
-  const model = (await relay.models())[0]!;
-  for (const [first, end] of thirds(model.layers)) {
-    await new LendPage((await openTab()).page).lend(model.id, first, end);
-  }
+test('ten chats at once over three tabs all end right', async ({ three, openTab }) => {
+  expect(three).toHaveLength(3);
   const { page } = await openTab();
   await page.goto('/');
   const questions = Array.from({ length: 10 }, (_, at) => `What is a layer? ${'Again. '.repeat(at)}`);
@@ -84,11 +94,9 @@ test('ten chats at once over three tabs all end right', async ({ relay, openTab 
   expect(together).toEqual(alone);
 });
 
-test('drafts from what was said change how fast an answer comes, not what it says', async ({ relay, openTab }) => {
+test('drafts from what was said change how fast an answer comes, not what it says', async ({ relay, three, openTab }) => {
   const model = (await relay.models())[0]!;
-  for (const [first, end] of thirds(model.layers)) {
-    await new LendPage((await openTab()).page).lend(model.id, first, end);
-  }
+  expect(three).toHaveLength(3);
   const answers: string[] = [];
   const perTrip: number[] = [];
   for (const speculate of ['0', '1']) {

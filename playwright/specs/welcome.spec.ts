@@ -4,6 +4,7 @@ import { Relay } from '../fixtures/relay.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { LendPage } from '../pages/lend.ts';
+import { online } from '../pages/shown.ts';
 
 test('a relay without a model answers a newcomer with the welcome model, here, and asks for no consent', async ({ openTab }) => {
   const relay = await Relay.start([]);
@@ -23,7 +24,7 @@ test('a relay without a model answers a newcomer with the welcome model, here, a
     });
     await page.goto('/?temperature=0');
     await expect(page.getByTestId('mode')).toHaveAttribute('data-mode', 'auto');
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await online(page);
     const chat = new ChatPage(page);
     await chat.ask('What is Manyhands?');
     expect(await chat.answer()).toContain('commons for open models');
@@ -51,7 +52,7 @@ test('what does not fit this device is asked about once somebody lends it, and s
   });
   const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '8', backend: 'cpu', storage: 'memory' });
   await page.goto(`/?${query}`);
-  await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+  await online(page);
   await expect(page.getByTestId('model-picker').locator('option')).toContainText(['Too large for this device alone']);
   const chat = new ChatPage(page);
   await chat.ask('Once upon a time');

@@ -8,6 +8,7 @@ import { corpus } from '../fixtures/xss.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { walk } from '../pages/walk.ts';
 
 const PAYLOADS = corpus();
 
@@ -61,7 +62,7 @@ test(`${PAYLOADS.length} texts that would run, as answers and as questions, run 
     talks.push({ id: `t${at}`, title: part[0]!, messages });
   }
   await new SettingsPage(page).import(archive(...talks), String(talks.length));
-  await page.goto('/');
+  await walk(page, '/');
   const list = page.locator('.history-open');
   await expect(page.locator('.history-list li')).toHaveCount(talks.length);
   let seen = 0;
@@ -89,16 +90,17 @@ test('the same texts as names: of models, of the swarm, of devices, of files and
       })),
     },
   }));
+  await page.goto('/keys');
+  await expect(page.locator('.top-swarm')).toHaveText(PAYLOADS[0]!);
   for (const path of ['/models', '/', '/swarm', '/lend']) {
-    await page.goto(path);
-    await expect(page.locator('.top-swarm')).toHaveText(PAYLOADS[0]!);
+    await walk(page, path);
     await expectHarmless(page);
   }
   const hops = PAYLOADS.map((text) => ({ peer: text, first: 0, end: 1, backend: text, ms: 1 }));
   await new SettingsPage(page).import(archive({
     id: 'a', title: 'Peers', messages: [{ role: 'user', text: 'x' }, { role: 'assistant', text: 'y', model: PAYLOADS[1]!, route: { hops, replays: 0, bytes: 0 } }],
   }), '1');
-  await page.goto('/');
+  await walk(page, '/');
   await page.locator('.history-list').getByText('Peers').click();
   await page.getByTestId('message-route').locator('summary').click();
   await expect(page.locator('.hop')).toHaveCount(PAYLOADS.length);
@@ -115,7 +117,7 @@ test('the same texts as titles of conversations, as what a model is called, and 
     { role: 'assistant' as const, text: 'y', model: text, fault: { code: text, detail: text, why: text }, route: { hops: [], replays: 0, bytes: 0 } },
   ]);
   await new SettingsPage(page).import(archive(...titles, { id: 'faulty', title: 'Faulty', messages: faulty }), String(PAYLOADS.length + 1));
-  await page.goto('/');
+  await walk(page, '/');
   await expect(page.locator('.history-list li')).toHaveCount(PAYLOADS.length + 1);
   await expectHarmless(page);
   await page.locator('.history-open').filter({ hasText: /^Faulty$/ }).click();
@@ -138,8 +140,7 @@ test('the same texts as names of swarms, and in the address', async ({ openTab }
   await page.getByTestId('swarm-use').last().click();
   await expectHarmless(page);
   for (const route of ['/lend', '/swarm', '/']) {
-    await page.goto(route);
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await walk(page, route);
     await expectHarmless(page);
   }
   for (const text of PAYLOADS.slice(0, 40)) {
@@ -161,7 +162,7 @@ test('the same texts as what a person types, as a broken file, and as the name i
     await page.keyboard.press('Tab');
     await expectHarmless(page);
   }
-  await page.goto('/');
+  await walk(page, '/');
   for (const text of PAYLOADS.slice(0, 40)) {
     await page.locator('#history-search').fill(text);
     await page.getByTestId('chat-input').fill(text);
