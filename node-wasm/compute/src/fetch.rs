@@ -40,24 +40,15 @@ impl Site {
     }
 }
 
-/// `range` is half open. An answer longer than `limit_bytes` is refused unread where its length
-/// is announced, and after it otherwise.
-pub(crate) async fn whole(
-    url: &str,
-    range: Option<(u64, u64)>,
-    limit_bytes: u64,
-    site: Site,
-) -> Result<Vec<u8>, Failure> {
-    let range = range.map(|(start, end)| format!("bytes={start}-{}", end - 1));
-    let expected = if range.is_some() { 206 } else { 200 };
-    let response = answer(url, range.as_deref(), site).await?;
-    if response.status() != expected {
-        let message = if site == Site::Elsewhere && response.status() == 200 {
-            format!("{url} sends no parts of files (range requests)")
-        } else {
-            format!("{url} answers {}", response.status())
-        };
-        return Err(failure(site.code(), message));
+/// All that an address answers. More than `limit_bytes` is refused unread where its length is announced, and after it
+/// otherwise.
+pub(crate) async fn whole(url: &str, limit_bytes: u64, site: Site) -> Result<Vec<u8>, Failure> {
+    let response = answer(url, None, site).await?;
+    if response.status() != 200 {
+        return Err(failure(
+            site.code(),
+            format!("{url} answers {}", response.status()),
+        ));
     }
     if length(&response).is_some_and(|length| length > limit_bytes) {
         return Err(rejected(format!("{url} sends more than {limit_bytes} bytes")));
@@ -73,10 +64,83 @@ pub(crate) async fn whole(
     Ok(Uint8Array::new(&buffer).to_vec())
 }
 
+/// What of the bytes `first..end` of a file is not in `part` yet, put there as it comes: whatever ends it, `part` has
+/// what has come.
+pub(crate) async fn rest(
+    url: &str,
+    first: u64,
+    end: u64,
+    part: &mut Vec<u8>,
+    site: Site,
+) -> Result<(), Failure> {
+    let from = first + part.len() as u64;
+    if from >= end {
+        return Ok(());
+    }
+    let response = answer(url, Some(&format!("bytes={from}-{}", end - 1)), site).await?;
+    let status = response.status();
+    if status != 206 {
+        let message = if site == Site::Elsewhere && status == 200 {
+            format!("{url} sends no parts of files (range requests)")
+        } else {
+            format!("{url} answers {status}")
+        };
+        return Err(failure(site.code(), message));
+    }
+    let mut reader = Reader::of(&response, url, site)?;
+    part.reserve_exact(usize::try_from(end - from).unwrap_or(0));
+    while let Some(piece) = reader.next().await? {
+        let length = part.len();
+        if (length as u64).saturating_add(piece.length().into()) > end - first {
+            return Err(rejected(format!("{url} sent more than was asked for")));
+        }
+        part.resize(length + piece.length() as usize, 0);
+        if let Some(room) = part.get_mut(length..) {
+            piece.copy_to(room);
+        }
+    }
+    if (part.len() as u64) < end - first {
+        return Err(failure(site.code(), format!("{url} ended early")));
+    }
+    Ok(())
+}
+
+/// The bytes of an answer, as the network brings them.
+struct Reader {
+    url: String,
+    site: Site,
+    reader: ReadableStreamDefaultReader,
+}
+
+impl Reader {
+    fn of(response: &Response, url: &str, site: Site) -> Result<Reader, Failure> {
+        let sends_nothing = || failure(site.code(), format!("{url} sends nothing"));
+        let body = response.body().ok_or_else(sends_nothing)?;
+        Ok(Reader {
+            url: url.to_owned(),
+            site,
+            reader: body.get_reader().unchecked_into(),
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Uint8Array>, Failure> {
+        let failed = |e: JsValue| self.site.failed(&self.url, &e);
+        let read = JsFuture::from(self.reader.read()).await.map_err(failed)?;
+        let value = js_sys::Reflect::get(&read, &"value".into()).map_err(failed)?;
+        Ok(value.dyn_into().ok())
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        // Nobody waits for the end of what is not wanted any more.
+        let _ = self.reader.cancel();
+    }
+}
+
 /// A file that comes piece by piece, as the network brings it.
 pub(crate) struct Stream {
-    url: String,
-    reader: ReadableStreamDefaultReader,
+    reader: Reader,
     /// Where in the file it begins.
     pub(crate) first: u64,
     /// The length of the whole file.
@@ -100,12 +164,8 @@ impl Stream {
             let message = format!("{url} does not say how long the file is");
             return Err(failure(Site::Elsewhere.code(), message));
         };
-        let Some(body) = response.body() else {
-            return Err(failure(Site::Elsewhere.code(), format!("{url} sends nothing")));
-        };
         Ok(Stream {
-            url: url.to_owned(),
-            reader: body.get_reader().unchecked_into(),
+            reader: Reader::of(&response, url, Site::Elsewhere)?,
             first,
             file_bytes: first.saturating_add(rest),
         })
@@ -113,17 +173,7 @@ impl Stream {
 
     /// What came next; nothing at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Uint8Array>, Failure> {
-        let failed = |e: JsValue| Site::Elsewhere.failed(&self.url, &e);
-        let read = JsFuture::from(self.reader.read()).await.map_err(failed)?;
-        let value = js_sys::Reflect::get(&read, &"value".into()).map_err(failed)?;
-        Ok(value.dyn_into().ok())
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        // Nobody waits for the end of what is not wanted any more.
-        let _ = self.reader.cancel();
+        self.reader.next().await
     }
 }
 

@@ -44,7 +44,7 @@ impl Source {
             Some(manifest) => manifest,
             None => {
                 let address = format!("{url}/manifest");
-                let bytes = match fetch::whole(&address, None, MAX_MANIFEST_BYTES, Site::Relay).await {
+                let bytes = match fetch::whole(&address, MAX_MANIFEST_BYTES, Site::Relay).await {
                     Ok(bytes) => bytes,
                     Err(failure) => {
                         let peers = peers.ok_or(failure.clone())?;
@@ -230,14 +230,22 @@ impl Source {
             "model_rejected",
             format!("chunk {index} is not kept here any more, and nobody else is known to have it"),
         );
+        // Dropped before it is whole, what has come of it is kept for the next try.
+        let mut part = self.store.parts().go_on(hash);
         for (url, site) in &self.urls {
-            let length = range.end - range.start;
-            match fetch::whole(url, Some((range.start, range.end)), length, *site).await {
-                Ok(bytes) => match self.manifest.check_chunk(index, &bytes) {
-                    Ok(()) => return Ok(Found::Fetched(hash, bytes)),
+            // One half may be of another place than the other: then it is fetched from its beginning.
+            let mut tries = if part.bytes.is_empty() { 1 } else { 2 };
+            while tries > 0 {
+                if let Err(error) = fetch::rest(url, range.start, range.end, &mut part.bytes, *site).await {
+                    last = error;
+                    break;
+                }
+                match self.manifest.check_chunk(index, &part.bytes) {
+                    Ok(()) => return Ok(Found::Fetched(hash, part.whole())),
                     Err(error) => last = rejected(format!("{url}: {error}")),
-                },
-                Err(error) => last = error,
+                }
+                part.bytes.clear();
+                tries -= 1;
             }
         }
         Err(last)

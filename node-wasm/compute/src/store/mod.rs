@@ -8,6 +8,7 @@
 mod error;
 mod memory;
 mod opfs;
+mod parts;
 mod writer_lock;
 
 use std::cell::RefCell;
@@ -26,6 +27,7 @@ pub(crate) use memory::MAX_CHUNKS as MAX_MEMORY_CHUNKS;
 use memory::Memory;
 use opfs::Folder;
 pub(crate) use opfs::usage;
+use parts::Parts;
 
 /// The SHA-256 of a chunk.
 pub(crate) type ChunkHash = [u8; 32];
@@ -45,6 +47,7 @@ const MAX_RECORD_BYTES: f64 = 4_194_304.0;
 #[derive(Debug)]
 pub(crate) struct ChunkStore {
     place: Place,
+    parts: Parts,
 }
 
 #[derive(Debug)]
@@ -58,9 +61,7 @@ enum Place {
 impl ChunkStore {
     /// A store that keeps a little, for as long as the worker lives.
     pub(crate) fn in_memory() -> ChunkStore {
-        ChunkStore {
-            place: Place::Memory(RefCell::default()),
-        }
+        ChunkStore::at(Place::Memory(RefCell::default()))
     }
 
     /// The store of the origin. Where the browser refuses it, or does not answer, a little is kept in memory instead,
@@ -72,14 +73,24 @@ impl ChunkStore {
             Either::Right(_) => Err(StoreError::Refused("it does not answer".to_owned())),
         };
         match opened {
-            Ok(folder) => ChunkStore {
-                place: Place::Opfs(folder),
-            },
+            Ok(folder) => ChunkStore::at(Place::Opfs(folder)),
             Err(error) => {
                 web_sys::console::warn_1(&error.to_string().into());
                 ChunkStore::in_memory()
             }
         }
+    }
+
+    fn at(place: Place) -> ChunkStore {
+        ChunkStore {
+            place,
+            parts: Parts::default(),
+        }
+    }
+
+    /// What has come of chunks that did not come whole.
+    pub(crate) fn parts(&self) -> &Parts {
+        &self.parts
     }
 
     /// Whether what is put here is still there tomorrow.
@@ -168,6 +179,7 @@ impl ChunkStore {
 
     /// Deletes a model: its manifest, and every chunk that no other model needs.
     pub(crate) async fn delete(&self, model: &ModelId) -> Result<(), StoreError> {
+        self.parts.clear();
         let name = model.to_string();
         let chunks = self.manifest(model).await.iter().flat_map(hashes).collect();
         // The manifest goes first: chunks without one are litter, a manifest without chunks is a promise.
