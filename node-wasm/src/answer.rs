@@ -133,7 +133,12 @@ impl Desk {
                         })
                         .await;
                 }
-                Event::Failed { code, message, route } => {
+                Event::Failed {
+                    code,
+                    ground,
+                    message,
+                    route,
+                } => {
                     self.write_text(Vec::new(), true).await;
                     self.route(&route).await;
                     let end = if code == node::io::Code::Aborted {
@@ -145,7 +150,7 @@ impl Desk {
                             ms,
                         }
                     } else {
-                        let reason = barred::word(&message);
+                        let reason = ground.and_then(barred::word);
                         ChatEvent::Failed(Error {
                             reason,
                             ..Error::from_code(code.as_str(), message)

@@ -101,6 +101,7 @@ impl Effects {
             Compute::Load { stage, .. } => Some((stage.layers.first(), stage.layers.end())),
             _ => None,
         };
+        let loads = layers.is_some();
         let (view, whole_ms) = (Rc::clone(&self.view), Rc::clone(&self.whole_ms));
         // The question is posted before the first await, so that deeds keep their order.
         let answered = self.desk.ask(question(compute, self.knobs.backend()), progress);
@@ -121,7 +122,7 @@ impl Effects {
                 view.borrow_mut().loaded(layers, backend.clone(), adapter.clone());
             }
             let result = result
-                .map_err(|e| compute_error(&e))
+                .map_err(|e| compute_error(&e, loads))
                 .and_then(|answer| computed(answer, &whole_ms));
             let _ = happenings
                 .send(Happening::Input(Input::Computed { effect, result }))
@@ -265,11 +266,13 @@ fn computed(answer: Answer, whole_ms: &WholeMs) -> Result<Computed, ComputeError
     }
 }
 
-fn compute_error(error: &Error) -> ComputeError {
+fn compute_error(error: &Error, loads: bool) -> ComputeError {
     tracing::warn!(%error, "the compute worker refused");
     match error.code {
         "wont_fit" => ComputeError::WontFit,
-        "device_lost" | "no_webgpu" => ComputeError::DeviceLost,
+        "device_lost" => ComputeError::DeviceLost,
+        // A GPU that refuses a step is still there.
+        "no_webgpu" if loads => ComputeError::DeviceLost,
         "model_rejected" | "relay_unreachable" => ComputeError::Weights,
         _ => ComputeError::Input,
     }

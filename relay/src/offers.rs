@@ -154,7 +154,7 @@ impl Board {
 impl Row {
     fn to_json(&self, peer: &str) -> Option<Value> {
         let work = self.offer.work.as_ref()?;
-        Some(json!({
+        let mut row = json!({
             "peer_id": peer,
             "model": hex::encode(work.model.0),
             "layers": [work.layers.first(), work.layers.end()],
@@ -165,7 +165,12 @@ impl Row {
                 _ => "other",
             },
             "since": self.since_unix_s,
-        }))
+        });
+        // Older workers say nothing of it, and so does the row.
+        if let Some(batch_invariant) = work.batch_invariant {
+            row["batch_invariant"] = json!(batch_invariant);
+        }
+        Some(row)
     }
 }
 
@@ -289,6 +294,11 @@ mod tests {
         board.hear(A, &offer(A, 6, 4, 8), now).unwrap();
         let shown = board.to_json(&[(hex::encode([3; 32]), 5)]);
         assert_eq!(shown["workers"][0]["layers"], json!([4, 8]));
+        assert_eq!(
+            shown["workers"][0].get("batch_invariant"),
+            None,
+            "nothing was said of it"
+        );
         assert_eq!(
             shown["coverage"][hex::encode([2; 32])],
             json!({ "covered": 4, "layers": 8 })

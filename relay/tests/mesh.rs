@@ -192,7 +192,7 @@ fn offer(by: &Peer, peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64)
             sessions: 1,
             positions: 128,
             whole: true,
-            batch_invariant: None,
+            batch_invariant: Some(false),
         }),
         memory_bytes: 1,
         keep_bytes: 0,
@@ -273,6 +273,7 @@ async fn an_offer_reaches_the_board_and_the_others_and_a_forged_one_reaches_nobo
     assert_eq!(workers[0]["layers"], serde_json::json!([0, 2]));
     assert_eq!(workers[0]["tokens_per_s"], 50.0);
     assert_eq!(workers[0]["backend"], "cpu");
+    assert_eq!(workers[0]["batch_invariant"], false);
     let coverage = &board["coverage"][hex::encode(id)];
     assert_eq!(coverage, &serde_json::json!({ "covered": 2, "layers": 3 }));
 

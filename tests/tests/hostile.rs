@@ -4,9 +4,9 @@
 
 use node::io::{Compute, Computed, Effect, Input, Output, RequestId, StepOutput, StreamId};
 use protocol::{
-    Ack, Activations, Close, CloseReason, Fault, Hello, JobId, JobKind, LayerRange, Leaving, List, Message,
-    Next, Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId, Stage, Step,
-    Text, Token, Trace, WireType,
+    Ack, Activations, Close, CloseReason, Fault, Ground, Hello, JobId, JobKind, LayerRange, Leaving, List,
+    Message, Next, Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId,
+    Stage, Step, Text, Token, Trace, WireType,
 };
 use tests::world::{D_MODEL, Dice, Speed, World, ask, model, undisturbed};
 
@@ -85,12 +85,13 @@ fn say(world: &mut World, host: usize, peer: &str, stream: u64, messages: Vec<Me
 }
 
 fn refusal(messages: &[Message]) -> Option<Refusal> {
-    messages.iter().find_map(|message| {
-        if let Message::Refused(refused) = message {
-            Some(refused.why)
-        } else {
-            None
-        }
+    refused(messages).map(|refused| refused.why)
+}
+
+fn refused(messages: &[Message]) -> Option<&Refused> {
+    messages.iter().find_map(|message| match message {
+        Message::Refused(refused) => Some(refused),
+        _ => None,
     })
 }
 
@@ -98,7 +99,8 @@ fn refusal(messages: &[Message]) -> Option<Refusal> {
 fn a_stage_that_is_not_here_or_makes_no_sense_is_refused_with_the_reason() {
     let (mut world, _, worker) = world();
     type Change = fn(&mut Open);
-    let cases: [(Refusal, Change); 9] = [
+    let cases: [(Refusal, Change); 10] = [
+        (Refusal::Policy, |open| open.swarm.0[0] ^= 1),
         (Refusal::Model, |open| open.model.0[0] ^= 1),
         (Refusal::Model, |open| {
             open.stage.layers = LayerRange::new(0, 4).unwrap()
@@ -133,7 +135,10 @@ fn a_stage_that_is_not_here_or_makes_no_sense_is_refused_with_the_reason() {
             number as u64,
             vec![Message::Open(Box::new(request))],
         );
-        assert_eq!(refusal(&said), Some(why), "case {number}");
+        let refused = refused(&said).unwrap();
+        assert_eq!(refused.why, why, "case {number}");
+        let ground = (why == Refusal::Policy).then_some(Ground::OtherSwarm);
+        assert_eq!(refused.ground, ground, "case {number}");
     }
 }
 
@@ -142,7 +147,7 @@ fn a_stage_that_is_not_here_or_makes_no_sense_is_refused_with_the_reason() {
 enum Answer {
     Begun,
     Waits(u32),
-    Refused(Refusal),
+    Refused(Refusal, Option<Ground>),
 }
 
 fn ask_for(world: &mut World, worker: usize, peer: &str, stream: u64, positions: u32) -> Answer {
@@ -152,8 +157,8 @@ fn ask_for(world: &mut World, worker: usize, peer: &str, stream: u64, positions:
         Message::Queued(queued) => Some(queued.ahead),
         _ => None,
     });
-    match (refusal(&said), queued) {
-        (Some(why), _) => Answer::Refused(why),
+    match (refused(&said), queued) {
+        (Some(refused), _) => Answer::Refused(refused.why, refused.ground),
         (None, Some(ahead)) => Answer::Waits(ahead),
         (None, None) => Answer::Begun,
     }
@@ -167,7 +172,7 @@ fn sessions_of_one_peer_are_bounded_and_whoever_comes_when_all_places_are_taken_
     }
     assert_eq!(
         ask_for(&mut world, worker, "greedy", 4, 10),
-        Answer::Refused(Refusal::Busy),
+        Answer::Refused(Refusal::Busy, Some(Ground::SessionsAtOnce)),
         "a fifth session of one peer"
     );
     for stream in 5..17 {
@@ -182,7 +187,7 @@ fn sessions_of_one_peer_are_bounded_and_whoever_comes_when_all_places_are_taken_
     }
     assert_eq!(
         ask_for(&mut world, worker, "last", 81, 10),
-        Answer::Refused(Refusal::Busy),
+        Answer::Refused(Refusal::Busy, Some(Ground::QueueFull)),
         "and the queue has an end"
     );
     let stream = StreamId::inbound(1_000_000 + 5);
@@ -212,7 +217,7 @@ fn positions_are_bounded_and_whoever_asks_for_more_than_are_free_waits_for_them(
     );
     assert_eq!(
         ask_for(&mut world, worker, "four", 4, 100_001),
-        Answer::Refused(Refusal::WontFit)
+        Answer::Refused(Refusal::WontFit, None)
     );
 }
 
@@ -562,6 +567,7 @@ fn anything(dice: &mut Dice) -> Message {
             why: Refusal::Busy,
             detail: Text::cut("no"),
             quote: None,
+            ground: dice.one_in(2).then(|| Ground::from(number(dice) as u16)),
         }),
         4 => step(number(dice), number(dice), 1 + dice.between(0, 500) as u32),
         5 => {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
 use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
 use node::{LendState, Snapshot};
-use protocol::{LayerRange, RegistryAsk, SwarmId};
+use protocol::{Ground, LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
 use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
@@ -186,6 +186,14 @@ fn refusal(world: &World, host: usize) -> &str {
     }
 }
 
+/// The ground of the same.
+fn ground(world: &World, host: usize) -> Option<Ground> {
+    match last(world, host) {
+        Event::Failed { ground, .. } => *ground,
+        other => panic!("{other:?}"),
+    }
+}
+
 /// A swarm of key 1's own with so many hosts, of which the second is a Worker and lends to its members.
 fn with_a_worker(hosts: usize) -> (World, SwarmId) {
     let (mut world, swarm) = private(hosts);
@@ -282,6 +290,7 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
     );
     world.run_until(world.now + 1_000);
     refusal(&world, 3);
+    assert_eq!(ground(&world, 3), Some(Ground::Halted));
     assert!(
         world.hosts.iter().all(|host| host.device.caches() == 0),
         "within a second"
@@ -293,6 +302,7 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
     assert!(rows.iter().all(|row| row.work.is_none()), "nothing is offered");
     world.input(3, Input::Ask(ask(2, &[1, 2, 3], 8, LAYERS)));
     refusal(&world, 3);
+    assert_eq!(ground(&world, 3), Some(Ground::Halted));
     act(&mut world, &swarm, Action::Lift);
     world.run_until(world.now + 3_000);
     over(&mut world, 3, ask(3, &[1, 2, 3], 8, LAYERS), 30_000);
@@ -322,6 +332,21 @@ fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_block
 }
 
 #[test]
+fn whoever_is_blocked_in_the_middle_of_an_answer_hears_that_it_is_for_this() {
+    let (mut world, swarm) = world(3);
+    lend(&mut world, 1, anybody());
+    world.run_until(8_000);
+    join(&mut world, &swarm, 2);
+    world.input(2, Input::Ask(ask(1, &[1, 2, 3], 2_000, LAYERS)));
+    world.run_until(world.now + 500);
+    assert!(world.hosts[1].device.caches() > 0);
+    act(&mut world, &swarm, Action::Block { member: id(3) });
+    world.run_until_over(2, RequestId(1), world.now + 20_000).unwrap();
+    assert!(refusal(&world, 2).contains("blocked"));
+    assert_eq!(ground(&world, 2), Some(Ground::Blocked));
+}
+
+#[test]
 fn so_many_sessions_an_hour_are_counted_and_the_next_hour_is_another_one() {
     let (mut world, _) = world(2);
     let rare = SwarmPolicy {
@@ -331,13 +356,12 @@ fn so_many_sessions_an_hour_are_counted_and_the_next_hour_is_another_one() {
     lend(&mut world, 1, rare);
     world.run_until(8_000);
     let answers = |world: &mut World, id| {
-        world.input(0, Input::Ask(ask(id, &[1, 2, 3], 4, LAYERS)));
-        world
-            .run_until_over(0, RequestId(id), world.now + 20_000)
-            .is_some()
+        over(world, 0, ask(id, &[1, 2, 3], 4, LAYERS), 20_000);
+        matches!(last(world, 0), Event::Finished { .. })
     };
     assert!(answers(&mut world, 1) && answers(&mut world, 2));
     assert!(!answers(&mut world, 3), "a third within the hour");
+    assert_eq!(ground(&world, 0), Some(Ground::SessionsPerHour));
     world.run_until(world.now + 3_600_000);
     assert!(answers(&mut world, 4));
 }
@@ -363,6 +387,7 @@ fn the_budget_of_a_grant_is_used_up_by_what_is_computed() {
     assert!(answers(&mut world, 2), "26 of 35");
     answers(&mut world, 3);
     assert!(refusal(&world, 2).contains("25 tokens of the budget"), "26 of 25");
+    assert_eq!(ground(&world, 2), Some(Ground::Budget));
 }
 
 #[test]

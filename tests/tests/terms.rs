@@ -4,6 +4,7 @@
 
 use node::io::{Code, Event, Input, RequestId};
 use node::{LendState, Snapshot};
+use protocol::Ground;
 use registry::policy::{MAX_LISTED, Privacy, SwarmPolicy, Who};
 use tests::world::{Distance, Speed, World, anybody, ask, undisturbed};
 
@@ -70,6 +71,7 @@ fn new_terms_hold_at_once_and_without_loading_anew() {
     match last(&world, asker, 1) {
         Event::Failed {
             code: Code::NotAllowed,
+            ground: Some(Ground::TooPrivate),
             message,
             ..
         } => assert!(message.contains("so far away"), "{message}"),
@@ -111,10 +113,44 @@ fn terms_that_still_allow_it_end_nothing() {
     };
     assert_eq!(route.replays, 0);
     world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
-    world.run_until(world.now + 10_000);
+    world
+        .run_until_over(asker, RequestId(2), world.now + 10_000)
+        .unwrap();
+    let ended = last(&world, asker, 2);
+    let ground = Some(Ground::SessionsPerHour);
     assert!(
-        matches!(last(&world, asker, 2), Event::Waiting { .. }),
-        "but nobody new comes in"
+        matches!(&ended, Event::Failed { ground: said, .. } if *said == ground),
+        "nobody new comes in, and hears why: {ended:?}"
+    );
+}
+
+#[test]
+fn terms_that_let_nobody_new_in_end_nothing_that_was_let_in() {
+    let (mut world, asker, worker) = world();
+    world.input(asker, Input::Ask(ask(1, &PROMPT, 200, LAYERS)));
+    world.run_until(world.now + 50);
+    let closed = SwarmPolicy {
+        sessions_per_hour: 0,
+        ..anybody()
+    };
+    world.input(worker, Input::Terms(Box::new(closed)));
+    assert_eq!(world.hosts[worker].device.caches(), 1, "it goes on");
+    world
+        .run_until_over(asker, RequestId(1), world.now + 10_000)
+        .unwrap();
+    let Event::Finished { route, .. } = last(&world, asker, 1) else {
+        panic!("{:?}", last(&world, asker, 1))
+    };
+    assert_eq!(route.replays, 0);
+    world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
+    world
+        .run_until_over(asker, RequestId(2), world.now + 10_000)
+        .unwrap();
+    let ended = last(&world, asker, 2);
+    let ground = Some(Ground::SessionsPerHour);
+    assert!(
+        matches!(&ended, Event::Failed { ground: said, .. } if *said == ground),
+        "nobody new comes in, and hears why: {ended:?}"
     );
 }
 

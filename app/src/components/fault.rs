@@ -66,6 +66,8 @@ fn because(t: &'static Words, reason: &str) -> Option<&'static str> {
         "barred_privacy" => t.barred_privacy,
         "barred_kind" => t.barred_kind,
         "barred_budget" => t.barred_budget,
+        "barred_rate" => t.barred_rate,
+        "barred_length" => t.barred_length,
         "barred_stranger" => t.barred_stranger,
         "barred_mine" => t.barred_mine,
         _ => return None,

@@ -270,6 +270,8 @@ pub const WORDS: Words = Words {
     barred_privacy: "The devices that hold these layers do not take text from people so far away: their owners' terms say whose they see.",
     barred_kind: "The devices that hold these layers do no work of this kind, or not with this model.",
     barred_budget: "The tokens that your role allows are used up.",
+    barred_rate: "The devices that hold these layers take no more conversations from you in this hour. Try again later.",
+    barred_length: "This conversation is longer than the devices that hold these layers take.",
     barred_stranger: "The devices that hold these layers do not work for strangers to their swarm, or have no role in it.",
     barred_mine: "The devices that hold these layers belong to nobody in a swarm of yours.",
     leave_swarm: "Forget it on this device",

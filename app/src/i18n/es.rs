@@ -270,6 +270,8 @@ pub const WORDS: Words = Words {
     barred_privacy: "Los dispositivos que tienen estas capas no aceptan texto de personas tan ajenas: sus condiciones dicen de quién lo ven.",
     barred_kind: "Los dispositivos que tienen estas capas no hacen este tipo de trabajo, o no con este modelo.",
     barred_budget: "Los tokens que tu rol permite se han agotado.",
+    barred_rate: "Los dispositivos que tienen estas capas no aceptan más conversaciones tuyas en esta hora. Inténtalo más tarde.",
+    barred_length: "Esta conversación es más larga de lo que aceptan los dispositivos que tienen estas capas.",
     barred_stranger: "Los dispositivos que tienen estas capas no trabajan para quienes son ajenos a su enjambre, o no tienen ningún rol en él.",
     barred_mine: "Los dispositivos que tienen estas capas no son de nadie de tus enjambres.",
     leave_swarm: "Olvidarlo en este dispositivo",

@@ -290,6 +290,8 @@ words! {
     barred_privacy,
     barred_kind,
     barred_budget,
+    barred_rate,
+    barred_length,
     barred_stranger,
     barred_mine,
     leave_swarm,

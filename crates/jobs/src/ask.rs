@@ -48,7 +48,8 @@ pub enum Ask {
     Kept,
     /// Open what a stage is to be computed by; fails where it is not there. Answered by `Answer::Nothing`.
     OpenDevice { backend: Backend },
-    /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`.
+    /// Make a stage ready; `Update::Loading` follows while bytes arrive, then `Answer::Stage`. One that is ready stays
+    /// where it is: the answer says what computes it now, which is the processor after a GPU was lost.
     LoadStage { stage: StageKey, backend: Backend },
     /// Forget a stage and all its caches.
     DropStage { stage: StageKey },

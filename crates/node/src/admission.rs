@@ -1,8 +1,8 @@
 //! Whether the worker takes an Open: what makes no sense, what does not fit, what its terms say, whose turn it is.
 //! It computes nothing: the worker does, with what was admitted.
 
-use protocol::{Ack, Blob, Message, Open, PeerId, Queued, Refusal, Refused, Text};
-use registry::policy::{Admission, Quote, Reason};
+use protocol::{Ack, Blob, Ground, Message, Open, PeerId, Queued, Refusal, Refused, Text};
+use registry::policy::{Admission, Decline, Quote, Reason};
 
 use crate::desk::{Desk, JobKey, Owner};
 use crate::door::Caller;
@@ -16,14 +16,51 @@ const MAX_JOBS_PER_PEER: usize = 4;
 /// Why not.
 pub(crate) struct No {
     why: Refusal,
+    ground: Option<Ground>,
     detail: String,
     quote: Option<Quote>,
 }
 
 impl No {
     pub(crate) fn because(why: Refusal, detail: &str) -> No {
-        let (detail, quote) = (detail.to_owned(), None);
-        No { why, detail, quote }
+        No {
+            why,
+            ground: None,
+            detail: detail.to_owned(),
+            quote: None,
+        }
+    }
+
+    /// What it rests on, for whoever does not read the words.
+    pub(crate) fn on(self, ground: Ground) -> No {
+        No {
+            ground: Some(ground),
+            ..self
+        }
+    }
+
+    /// As it goes over the wire.
+    pub(crate) fn said(self) -> Message {
+        Message::Refused(Refused {
+            why: self.why,
+            detail: Text::cut(&self.detail),
+            quote: self
+                .quote
+                .and_then(|quote| Blob::new(quote.as_bytes().to_vec()).ok()),
+            ground: self.ground,
+        })
+    }
+}
+
+impl From<Decline> for No {
+    fn from(decline: Decline) -> No {
+        let (why, ground) = on_the_wire(&decline.reason);
+        No {
+            why,
+            ground: Some(ground),
+            detail: decline.reason.to_string(),
+            quote: decline.quote,
+        }
     }
 }
 
@@ -52,10 +89,8 @@ impl Worker {
         });
         let (model, who, start) = match admitted {
             Ok(admitted) => admitted,
-            Err(No { why, detail, quote }) => {
-                let detail = Text::cut(&detail);
-                let quote = quote.and_then(|quote| Blob::new(quote.as_bytes().to_vec()).ok());
-                desk.send(stream, Message::Refused(Refused { why, detail, quote }));
+            Err(no) => {
+                desk.send(stream, no.said());
                 desk.close(stream);
                 return;
             }
@@ -113,18 +148,13 @@ impl Worker {
             .filter(|other| other.requester == key.requester)
             .count();
         if of_peer >= MAX_JOBS_PER_PEER {
-            return Err(No::because(Refusal::Busy, "too many sessions of one peer"));
+            let no = No::because(Refusal::Busy, "too many sessions of one peer");
+            return Err(no.on(Ground::SessionsAtOnce));
         }
         let room = open.max_positions <= self.free_positions(&desk.me);
         let free_sessions = if room { self.free_jobs() } else { 0 };
-        match self.door.ask(key, caller, open, free_sessions, desk.now) {
-            Ok(admission) => Ok(admission == Admission::Start),
-            Err(decline) => Err(No {
-                why: refusal(&decline.reason),
-                detail: decline.reason.to_string(),
-                quote: decline.quote,
-            }),
-        }
+        let admission = self.door.ask(key, caller, open, free_sessions, desk.now)?;
+        Ok(admission == Admission::Start)
     }
 
     /// A registry changed: whoever has lost what let them in has their sessions ended, and is told why.
@@ -136,18 +166,13 @@ impl Worker {
         let others = self.jobs.iter().filter(|(key, _)| key.requester != desk.me);
         let lost: Vec<(JobKey, No)> = others
             .filter_map(|(key, job)| {
-                let no =
-                    match caller(&key.requester, &job.open, desk) {
-                        Ok(caller) => self.door.still(&caller, &job.open).err().map(|decline| {
-                            No::because(refusal(&decline.reason), &decline.reason.to_string())
-                        }),
-                        Err(no) => Some(no),
-                    };
-                Some((key.clone(), no?))
+                let caller = caller(&key.requester, &job.open, desk);
+                let still = caller.and_then(|caller| Ok(self.door.still(&caller, &job.open)?));
+                Some((key.clone(), still.err()?))
             })
             .collect();
         for (key, no) in lost {
-            self.refuse(&key, no.why, &no.detail, desk);
+            self.refuse(&key, no, desk);
         }
     }
 
@@ -171,17 +196,69 @@ impl Worker {
     }
 }
 
-/// The word on the wire for a reason.
-fn refusal(reason: &Reason) -> Refusal {
+/// The words on the wire for a reason.
+fn on_the_wire(reason: &Reason) -> (Refusal, Ground) {
     match reason {
-        Reason::Halted => Refusal::Halted,
-        Reason::QueueFull | Reason::SessionsPerHour { .. } => Refusal::Busy,
-        Reason::Positions { .. } => Refusal::WontFit,
-        Reason::Model => Refusal::Model,
-        Reason::Blocked
-        | Reason::NotForYou(_)
-        | Reason::TooPrivate { .. }
-        | Reason::Kind(_)
-        | Reason::Budget { .. } => Refusal::Policy,
+        Reason::Halted => (Refusal::Halted, Ground::Halted),
+        Reason::Blocked => (Refusal::Policy, Ground::Blocked),
+        Reason::NotForYou(_) => (Refusal::Policy, Ground::NotForYou),
+        Reason::TooPrivate { .. } => (Refusal::Policy, Ground::TooPrivate),
+        Reason::Kind(_) => (Refusal::Policy, Ground::Kind),
+        // The layers are here: that is not what stands in the way.
+        Reason::Model => (Refusal::Policy, Ground::Model),
+        Reason::Positions { .. } => (Refusal::WontFit, Ground::Positions),
+        Reason::SessionsPerHour { .. } => (Refusal::Busy, Ground::SessionsPerHour),
+        Reason::Budget { .. } => (Refusal::Policy, Ground::Budget),
+        Reason::QueueFull => (Refusal::Busy, Ground::QueueFull),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use registry::WorkKind;
+    use registry::policy::Privacy;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_of_a_registry_has_its_ground_on_the_wire_and_keeps_its_words_and_quote() {
+        let (asked, accepts) = (Privacy::Strangers, Privacy::Mine);
+        for (reason, why, ground) in [
+            (Reason::Halted, Refusal::Halted, Ground::Halted),
+            (Reason::Blocked, Refusal::Policy, Ground::Blocked),
+            (Reason::NotForYou("members"), Refusal::Policy, Ground::NotForYou),
+            (
+                Reason::TooPrivate { asked, accepts },
+                Refusal::Policy,
+                Ground::TooPrivate,
+            ),
+            (Reason::Kind(WorkKind::INFERENCE), Refusal::Policy, Ground::Kind),
+            (Reason::Model, Refusal::Policy, Ground::Model),
+            (
+                Reason::Positions { asked: 9, max: 8 },
+                Refusal::WontFit,
+                Ground::Positions,
+            ),
+            (
+                Reason::SessionsPerHour { max: 2 },
+                Refusal::Busy,
+                Ground::SessionsPerHour,
+            ),
+            (
+                Reason::Budget { asked: 9, left: 8 },
+                Refusal::Policy,
+                Ground::Budget,
+            ),
+            (Reason::QueueFull, Refusal::Busy, Ground::QueueFull),
+        ] {
+            let words = reason.to_string();
+            let quote = Quote::new(vec![7]);
+            let Message::Refused(said) = No::from(Decline { reason, quote }).said() else {
+                panic!("{words} is no refusal");
+            };
+            assert_eq!((said.why, said.ground), (why, Some(ground)), "{words}");
+            assert_eq!(said.detail.to_string(), words);
+            assert_eq!(said.quote, Blob::new(vec![7]).ok());
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! It admits nobody: the worker's terms do.
 
 use identity::NodeId;
-use protocol::{Open, PeerId, Refusal, SwarmId};
+use protocol::{Ground, Open, PeerId, Refusal, SwarmId};
 use registry::policy::Privacy;
 
 use crate::admission::No;
@@ -20,10 +20,8 @@ pub(crate) fn of(
     desk: &Desk,
 ) -> Result<Caller, No> {
     if open.swarm != *swarm {
-        return Err(No::because(
-            Refusal::Policy,
-            "this device does not work for that swarm",
-        ));
+        let no = No::because(Refusal::Policy, "this device does not work for that swarm");
+        return Err(no.on(Ground::OtherSwarm));
     }
     let proved = open.delegation.as_ref().map(|credential| {
         let bytes = peer.to_bytes().unwrap_or_default();

@@ -64,12 +64,18 @@ impl Door {
         self.policy = policy;
     }
 
-    /// Whether the terms and the standing of somebody who was let in still allow it, however busy this node is and
-    /// however often they came.
+    /// Whether the terms and the standing of somebody who was let in still allow it, however busy this node is. How
+    /// often they may come is asked at the door only: it bars the next session and ends none.
     pub(crate) fn still(&self, caller: &Caller, open: &Open) -> Result<(), registry::policy::Decline> {
+        let terms = SwarmPolicy {
+            sessions_per_hour: u32::MAX,
+            ..self.policy.clone()
+        };
+        let mut standing = caller.standing.clone();
+        standing.caveats.requests_per_hour = None;
         let ask = Ask {
             who: caller.id,
-            standing: caller.standing.clone(),
+            standing,
             weight: 0,
             kind: WorkKind(open.kind.number()),
             model: open.model.0,
@@ -82,7 +88,7 @@ impl Door {
             free_sessions: 1,
             queued: 0,
         };
-        admit(&self.policy, &ask, free).map(|_| ())
+        admit(&terms, &ask, free).map(|_| ())
     }
 
     /// Yes, in turn, or no. A yes is counted.

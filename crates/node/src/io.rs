@@ -2,7 +2,7 @@
 //! Nothing here acts: shells turn outputs into deeds and deeds into inputs.
 
 use identity::{CoSigned, DeviceDelegation, PublicKey, Signature, Signed, Timestamp};
-use protocol::{Addresses, Message, ModelId, PeerId, Power, Sampling, SwarmId, WireType};
+use protocol::{Addresses, Ground, Message, ModelId, PeerId, Power, Sampling, SwarmId, WireType};
 use registry::{Registry, policy::SwarmPolicy};
 
 use crate::sheet::RouteSheet;
@@ -422,6 +422,9 @@ pub enum Event {
     Failed {
         /// What kind of failure.
         code: Code,
+        /// Which terms of others stand in the way, where they do and somebody has said so: a number that this version
+        /// does not know is no more than a no.
+        ground: Option<Ground>,
         /// In words.
         message: String,
         /// Who computed what there is.

@@ -17,7 +17,7 @@ use crate::io::{Code, ComputeError, Effect, EffectId, Lend, Loaded, Now};
 use crate::myself::Myself;
 use crate::peers::Peers;
 use crate::snapshot::LendState;
-use crate::worker::{HeldState, Worker};
+use crate::worker::{HeldState, Turned, Worker};
 
 /// An offer is repeated this often in a small swarm.
 const REPEAT_MS: u64 = 5_000;
@@ -134,17 +134,13 @@ impl Lending {
         }
     }
 
-    /// The layers that were to be lent are ready, or not to be had.
-    pub(crate) fn loaded(
-        &mut self,
-        result: Result<(), ComputeError>,
-        worker: &mut Worker,
-        myself: &Myself,
-        desk: &mut Desk,
-    ) {
-        match result {
-            Ok(()) => self.repeat_at = self.lend.is_some().then_some(desk.now),
-            Err(error) if self.lend.is_some() && worker.lent().is_none() => {
+    /// The layers that were to be lent are ready, or not to be had, or for now no more.
+    pub(crate) fn turned(&mut self, turned: Turned, worker: &mut Worker, myself: &Myself, desk: &mut Desk) {
+        match turned {
+            Turned::Ready => self.repeat_at = self.lend.is_some().then_some(desk.now),
+            // Nobody should ask in vain meanwhile; what is announced then is as fast as it is then.
+            Turned::Lost => self.refresh(desk.now),
+            Turned::Unready(error) if self.lend.is_some() && worker.lent().is_none() => {
                 self.stop(worker, myself, desk);
                 self.failed = Some(match error {
                     ComputeError::WontFit => Code::WontFit,
@@ -152,7 +148,7 @@ impl Lending {
                     ComputeError::Weights | ComputeError::Input => Code::ModelRejected,
                 });
             }
-            Err(_) => {}
+            Turned::Unready(_) => {}
         }
     }
 

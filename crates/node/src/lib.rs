@@ -32,6 +32,8 @@ mod reroute;
 pub mod route;
 mod sheet;
 mod snapshot;
+mod unwanted;
+mod warmth;
 mod work;
 mod worker;
 
@@ -40,3 +42,4 @@ pub use lending::choose_layers;
 pub use node::Node;
 pub use sheet::{Hop, RouteSheet};
 pub use snapshot::{LendState, PeerRow, RequestRow, Snapshot, SwarmRow, WorkRow};
+pub use warmth::Warmth;

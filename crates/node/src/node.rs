@@ -19,7 +19,7 @@ use crate::presence::Presence;
 use crate::receipts::Receipts;
 use crate::registries::Registries;
 use crate::request::{Phase, Request, World};
-use crate::reroute::{HALTED, Introduction};
+use crate::reroute::Introduction;
 use crate::snapshot::{RequestRow, Snapshot, SwarmRow};
 use crate::worker::Worker;
 
@@ -180,9 +180,9 @@ impl Node {
             Input::Received { stream, message } => self.received(stream, message),
             Input::StreamClosed { stream } => self.closed(stream, Fault::Closed),
             Input::Computed { effect, result } => {
-                if let Some(result) = self.worker.computed(effect, result, &mut self.desk) {
+                if let Some(turned) = self.worker.computed(effect, result, &mut self.desk) {
                     self.lending
-                        .loaded(result, &mut self.worker, &self.myself, &mut self.desk);
+                        .turned(turned, &mut self.worker, &self.myself, &mut self.desk);
                 }
             }
             Input::Signed { effect, signature } => self.signed(effect, signature.as_ref()),
@@ -357,7 +357,7 @@ impl Node {
             self.worker.halt(swarm, &mut self.desk);
             let of_swarm = |request: &&mut Request| request.swarm == *swarm && !request.is_local();
             for request in self.requests.values_mut().filter(of_swarm) {
-                request.fail(Code::NotAllowed, HALTED, &mut self.desk);
+                request.fail_halted(&mut self.desk);
             }
         }
         let (registries, peers) = (&self.registries, &self.peers);
@@ -399,7 +399,7 @@ impl Node {
         };
         match refused {
             Ok(mut request) if self.intro.halted.contains(&swarm) && !request.is_local() => {
-                request.fail(Code::NotAllowed, HALTED, &mut self.desk);
+                request.fail_halted(&mut self.desk);
             }
             Ok(request) => {
                 self.requests.insert(id, request);
@@ -411,6 +411,7 @@ impl Node {
                     id,
                     Event::Failed {
                         code,
+                        ground: None,
                         message,
                         route: Default::default(),
                     },

@@ -1,7 +1,7 @@
 //! How a request ends, and what its user is told while it waits.
 //! It moves no token: the request does.
 
-use protocol::{Close, CloseReason, JobKind, Message};
+use protocol::{Close, CloseReason, Ground, JobKind, Message};
 
 use crate::desk::Desk;
 use crate::io::{Code, Event, FinishReason};
@@ -64,12 +64,18 @@ impl Request {
 
     /// Ends it with an error; what was said stands.
     pub(crate) fn fail(&mut self, code: Code, message: &str, desk: &mut Desk) {
+        self.fail_on(code, None, message, desk);
+    }
+
+    /// The same, where the terms of others are the reason.
+    pub(crate) fn fail_on(&mut self, code: Code, ground: Option<Ground>, message: &str, desk: &mut Desk) {
         if self.phase == Phase::Over {
             return;
         }
         self.end(CloseReason::Cancelled, desk);
         let event = Event::Failed {
             code,
+            ground,
             message: message.to_owned(),
             route: self.sheet.clone(),
         };

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::{
     Close, CloseReason, Fault, JobId, List, MAX_POSITIONS, MAX_SAMPLES, MAX_STEP_POSITIONS, Message,
-    PENALTY_WINDOW, Payload, PeerId, Refusal, Report, SessionId, Step, SwarmId, Token, Trace, WireType,
+    PENALTY_WINDOW, Payload, PeerId, Refusal, Refused, Report, SessionId, Step, SwarmId, Token, Trace,
+    WireType,
 };
 
 use crate::desk::Desk;
@@ -16,6 +17,7 @@ use crate::peers::Peers;
 use crate::place::{Place, Slot, SlotState};
 use crate::reroute::Introduction;
 use crate::sheet::RouteSheet;
+use crate::unwanted::is_of_terms;
 use crate::worker::Worker;
 
 /// A prefill travels in pieces of about this size, so that the stages work at the same time.
@@ -76,8 +78,8 @@ pub(crate) struct Request {
     pub(crate) slow: BTreeMap<PeerId, Now>,
     /// Who said that their terms do not allow it, for as long as nobody's standing changes.
     pub(crate) denied: BTreeSet<PeerId>,
-    /// Why somebody refused last, and in which words: the reason to give where nobody is left.
-    pub(crate) refused: Option<(Refusal, String)>,
+    /// How somebody refused last: the reason to give where nobody is left.
+    pub(crate) refused: Option<Refused>,
     /// This device failed to compute.
     pub(crate) here_failed: bool,
     pub(crate) sheet: RouteSheet,
@@ -224,17 +226,17 @@ impl Request {
                 false
             }
             Message::Refused(refused) => {
-                if let Some(peer) = self.slot(session).map(|slot| slot.peer.clone())
-                    && refused.why == Refusal::Policy
-                {
+                let of_terms = is_of_terms(&refused);
+                if let Some(slot) = self.slot(session).filter(|_| of_terms) {
+                    let peer = slot.peer.clone();
                     self.denied.insert(peer);
                 }
-                self.refused = Some((refused.why, refused.detail.to_string()));
-                let wait = if refused.why == Refusal::Busy {
+                let wait = if refused.why == Refusal::Busy && !of_terms {
                     BUSY_MS
                 } else {
                     REFUSED_MS
                 };
+                self.refused = Some(refused);
                 self.lose(session, Some(wait), false, world)
             }
             Message::Queued(_) => {

@@ -39,9 +39,6 @@ const LOAD_MS: u64 = 3_600_000;
 /// An answer does not change hands for ever.
 const MAX_EPOCHS: u32 = 1_000;
 
-/// Said to the user where an Owner has halted the swarm.
-pub(crate) const HALTED: &str = "the swarm's owner has halted all work";
-
 /// What an Open of this node says of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Introduction {
@@ -112,12 +109,7 @@ impl Request {
         match self.phase {
             Phase::Over => false,
             Phase::Seeking { since } if now.since(since) >= SEEK_MS => {
-                let (code, message) = match &self.refused {
-                    Some((Refusal::Halted, _)) => (Code::NotAllowed, HALTED.to_owned()),
-                    Some((Refusal::Policy, _)) => (Code::NotAllowed, self.why_barred()),
-                    _ => (Code::NoRoute, "nobody holds the missing layers".to_owned()),
-                };
-                self.fail(code, &message, world.desk);
+                self.give_up(world.desk);
                 false
             }
             Phase::Seeking { .. } => now >= self.look_at,
@@ -150,7 +142,9 @@ impl Request {
         }
         let (code, message) = match &self.refused {
             _ if self.here_failed => (Code::DeviceLost, "this device failed to compute"),
-            Some((Refusal::WontFit, _)) => (Code::WontFit, "the model does not fit this device"),
+            Some(refused) if refused.why == Refusal::WontFit => {
+                (Code::WontFit, "the model does not fit this device")
+            }
             _ => (
                 Code::ModelRejected,
                 "the model could not be loaded on this device",
@@ -168,8 +162,7 @@ impl Request {
         if matches!(self.phase, Phase::Seeking { since } if now.since(since) >= GRACE_MS)
             && self.is_barred(world)
         {
-            let message = self.why_barred();
-            return self.fail(Code::NotAllowed, &message, world.desk);
+            return self.fail_barred(world.desk);
         }
         let reason = if self.may_still_come(world) {
             Code::Connecting
@@ -177,18 +170,6 @@ impl Request {
             Code::NoRoute
         };
         self.say(Some(reason), world.desk);
-    }
-
-    /// In words, theirs where somebody has spoken.
-    fn why_barred(&self) -> String {
-        match &self.refused {
-            Some((Refusal::Policy, said)) if !said.is_empty() => format!("who holds these layers says: {said}"),
-            _ if self.ask.mode == Mode::Mine => {
-                "the devices that hold these layers belong to nobody in a swarm of yours".to_owned()
-            }
-            _ => "the devices that hold these layers do not work for strangers to their swarm, or have no role in it"
-                .to_owned(),
-        }
     }
 
     fn promote_standbys(&mut self, me: &PeerId) {

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use identity::NodeId;
 use protocol::{
-    Activations, Fault, List, Message, Next, Open, Opened, Payload, PeerId, Replay, Report, Step, Token,
-    Trace,
+    Activations, Fault, List, Message, ModelId, Next, Open, Opened, Payload, PeerId, Replay, Report, Stage,
+    Step, Token, Trace,
 };
 
 use crate::credit::Owed;
@@ -53,20 +53,13 @@ struct Arrived {
 /// A step on its way through the compute worker.
 pub(crate) struct Flying {
     pub(crate) key: JobKey,
+    pub(crate) of: (ModelId, Stage),
     epoch: u32,
     first_position: u32,
     positions: u32,
     samples: u32,
     recent: Option<List<u32, { protocol::MAX_RECENT }>>,
     queue_ms: u64,
-}
-
-/// What to do for a job now.
-pub(crate) enum Turn {
-    /// Nothing.
-    Idle,
-    /// This step.
-    Compute(Compute, Flying),
 }
 
 impl Flying {
@@ -195,18 +188,16 @@ impl Job {
     }
 
     /// The next step to compute, if there is one and there is room for its output.
-    pub(crate) fn turn(&mut self, desk: &mut Desk) -> Turn {
+    pub(crate) fn turn(&mut self, desk: &mut Desk) -> Option<(Compute, Flying)> {
         if !self.ready || self.outbound.iter().any(Outbound::is_full) {
-            return Turn::Idle;
+            return None;
         }
         while let Some(arrived) = self.queue.front() {
             // A Step of a newer epoch has overtaken the requester's word about it: it waits.
             if arrived.step.epoch > self.epoch {
-                return Turn::Idle;
+                return None;
             }
-            let Some(Arrived { step, at }) = self.queue.pop_front() else {
-                return Turn::Idle;
-            };
+            let Arrived { step, at } = self.queue.pop_front()?;
             if let (Some(ack), Some(stream)) = (self.owed.taken(step.credit_bytes()), self.inbound) {
                 desk.send(stream, Message::Ack(ack));
             }
@@ -214,11 +205,11 @@ impl Job {
                 continue;
             }
             match self.begin(step, at, desk) {
-                Ok((compute, flying)) => return Turn::Compute(compute, flying),
+                Ok(begun) => return Some(begun),
                 Err(fault) => self.report(fault, self.previous.clone(), desk),
             }
         }
-        Turn::Idle
+        None
     }
 
     /// A step is done.
@@ -352,6 +343,7 @@ impl Job {
         };
         let flying = Flying {
             key: self.key.clone(),
+            of: (self.open.model, self.open.stage),
             epoch: self.epoch,
             first_position,
             positions,

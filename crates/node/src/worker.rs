@@ -5,17 +5,19 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    Close, CloseReason, Fault, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Queued, Refusal,
-    Refused, Replay, Stage, Step, SwarmId, Text,
+    Close, CloseReason, Fault, Ground, Hello, LayerRange, Leaving, Message, ModelId, Open, PeerId, Queued,
+    Refusal, Replay, Stage, Step, SwarmId,
 };
 use registry::policy::SwarmPolicy;
 
+use crate::admission::No;
 use crate::credit::Owed;
 use crate::desk::{Desk, JobKey};
 use crate::door::Door;
 use crate::io::{Compute, ComputeError, Computed, Effect, EffectId, Loaded, ModelSpec, Now, StreamId};
 use crate::receipts::Over;
-use crate::work::{Flying, Job, Turn};
+use crate::unwanted::HALTED;
+use crate::work::{Flying, Job};
 
 /// Sessions of one device: beyond this they only wait for each other.
 const MAX_JOBS: usize = 16;
@@ -43,7 +45,18 @@ pub(crate) struct Held {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum HeldState {
     Loading(EffectId),
+    /// What computed it went away: it is made ready once more, by whatever is left.
+    Lost(EffectId),
     Ready(Loaded),
+}
+
+/// What became of a stage.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Turned {
+    Ready,
+    /// For now; `Ready` or `Unready` follows.
+    Lost,
+    Unready(ComputeError),
 }
 
 /// A neighbour that spoke before the requester did.
@@ -54,6 +67,13 @@ struct Waiting {
     owed: Owed,
 }
 
+/// A cache that was asked for.
+struct Opening {
+    /// For whom; nobody where the job is over meanwhile.
+    key: Option<JobKey>,
+    of: (ModelId, Stage),
+}
+
 /// See the file's head.
 #[derive(Default)]
 pub(crate) struct Worker {
@@ -62,7 +82,7 @@ pub(crate) struct Worker {
     pub(crate) door: Door,
     held: Vec<Held>,
     pub(crate) jobs: BTreeMap<JobKey, Job>,
-    opening: BTreeMap<EffectId, JobKey>,
+    opening: BTreeMap<EffectId, Opening>,
     flying: BTreeMap<EffectId, Flying>,
     waiting: Vec<Waiting>,
     /// Whose turn was last.
@@ -142,12 +162,8 @@ impl Worker {
             .map(|job| job.key.clone())
             .collect();
         for key in keys {
-            self.refuse(
-                &key,
-                Refusal::Halted,
-                "the swarm's owner has halted all work",
-                desk,
-            );
+            let no = No::because(Refusal::Halted, HALTED).on(Ground::Halted);
+            self.refuse(&key, no, desk);
         }
     }
 
@@ -226,15 +242,18 @@ impl Worker {
         self.waiting.retain(|waiting| waiting.stream != stream);
     }
 
-    /// The compute worker answers. Says whether a stage became ready, or why it did not.
+    /// The compute worker answers. Says where a stage became ready, or is so no more.
     pub(crate) fn computed(
         &mut self,
         effect: EffectId,
         result: Result<Computed, ComputeError>,
         desk: &mut Desk,
-    ) -> Option<Result<(), ComputeError>> {
+    ) -> Option<Turned> {
         if let Some(flying) = self.flying.remove(&effect) {
-            let job = self.jobs.get_mut(&flying.key)?;
+            let lost = (result == Err(ComputeError::DeviceLost)).then_some(flying.of);
+            let Some(job) = self.jobs.get_mut(&flying.key) else {
+                return self.lost(lost?, desk);
+            };
             match result {
                 Ok(Computed::Stepped { output, compute_ms }) => {
                     if flying.key.requester != desk.me {
@@ -247,21 +266,25 @@ impl Worker {
                 }
                 _ => job.failed(desk),
             }
-            return None;
+            return self.lost(lost?, desk);
         }
-        if let Some(key) = self.opening.remove(&effect) {
-            self.opened(&key, result, desk);
+        if let Some(opening) = self.opening.remove(&effect) {
+            if result == Err(ComputeError::DeviceLost) {
+                // Nobody is refused: the cache is asked for once more where the stage is ready again.
+                return self.lost(opening.of, desk);
+            }
+            self.opened(&opening.key?, result, desk);
             return None;
         }
         let at = self
             .held
             .iter()
-            .position(|held| held.state == HeldState::Loading(effect))?;
+            .position(|held| [HeldState::Loading(effect), HeldState::Lost(effect)].contains(&held.state))?;
         match result {
             Ok(Computed::Loaded(loaded)) => {
                 self.held[at].state = HeldState::Ready(loaded);
                 self.reserve(desk);
-                Some(Ok(()))
+                Some(Turned::Ready)
             }
             other => {
                 let held = self.held.remove(at);
@@ -270,12 +293,27 @@ impl Worker {
                         held.is(&job.open.model, &job.open.stage) && self.held_for(&job.open).is_none()
                     });
                     if on_it {
-                        self.refuse(&key, Refusal::Model, "the layers could not be loaded", desk);
+                        let no = No::because(Refusal::Model, "the layers could not be loaded");
+                        self.refuse(&key, no, desk);
                     }
                 }
-                Some(Err(other.err().unwrap_or(ComputeError::Weights)))
+                // What is missing after a loss is missing because of it.
+                Some(Turned::Unready(match held.state {
+                    HeldState::Lost(_) => ComputeError::DeviceLost,
+                    _ => other.err().unwrap_or(ComputeError::Weights),
+                }))
             }
         }
+    }
+
+    /// What computed a stage went away: whatever is left takes it over, if it can, and is measured.
+    fn lost(&mut self, (model, stage): (ModelId, Stage), desk: &mut Desk) -> Option<Turned> {
+        let held = self.held.iter_mut().find(|held| held.is(&model, &stage))?;
+        if !matches!(held.state, HeldState::Ready(_)) {
+            return None;
+        }
+        held.state = HeldState::Lost(desk.effect(Effect::Compute(Compute::Load { model, stage })));
+        Some(Turned::Lost)
     }
 
     /// Gives the compute worker what is ready, in turn.
@@ -287,11 +325,8 @@ impl Worker {
             order.sort_by_key(after);
             let turn = order
                 .into_iter()
-                .find_map(|key| match self.jobs.get_mut(&key)?.turn(desk) {
-                    Turn::Compute(compute, flying) => Some((key, compute, flying)),
-                    Turn::Idle => None,
-                });
-            let Some((key, compute, flying)) = turn else {
+                .find_map(|key| Some((self.jobs.get_mut(&key)?.turn(desk)?, key)));
+            let Some(((compute, flying), key)) = turn else {
                 return;
             };
             let id = desk.effect(Effect::Compute(compute));
@@ -366,7 +401,8 @@ impl Worker {
             let ready = self.held.iter().any(|held| {
                 held.is(&job.open.model, &job.open.stage) && matches!(held.state, HeldState::Ready(_))
             });
-            if job.ready || !job.started || !ready || self.opening.values().any(|opening| opening == key) {
+            let asked = |opening: &Opening| opening.key.as_ref() == Some(key);
+            if job.ready || !job.started || !ready || self.opening.values().any(asked) {
                 continue;
             }
             let (kv, model, stage) = (job.kv, job.open.model, job.open.stage);
@@ -377,14 +413,22 @@ impl Worker {
                 stage,
                 max_positions,
             }));
-            self.opening.insert(id, key.clone());
+            let key = Some(key.clone());
+            self.opening.insert(
+                id,
+                Opening {
+                    key,
+                    of: (model, stage),
+                },
+            );
         }
     }
 
     fn opened(&mut self, key: &JobKey, result: Result<Computed, ComputeError>, desk: &mut Desk) {
         let Some(job) = self.jobs.get_mut(key) else { return };
         if result.is_err() {
-            return self.refuse(key, Refusal::WontFit, "no room for so many positions", desk);
+            let no = No::because(Refusal::WontFit, "no room for so many positions");
+            return self.refuse(key, no, desk);
         }
         let us_per_token = self.held.iter().find_map(|held| match held.state {
             HeldState::Ready(loaded) if held.is(&job.open.model, &job.open.stage) => {
@@ -421,14 +465,9 @@ impl Worker {
         }
     }
 
-    pub(crate) fn refuse(&mut self, key: &JobKey, why: Refusal, detail: &str, desk: &mut Desk) {
+    pub(crate) fn refuse(&mut self, key: &JobKey, no: No, desk: &mut Desk) {
         if let Some(job) = self.jobs.get(key) {
-            let refused = Refused {
-                why,
-                detail: Text::cut(detail),
-                quote: None,
-            };
-            desk.send(job.control, Message::Refused(refused));
+            desk.send(job.control, no.said());
         }
         self.end(key, None, desk);
     }
@@ -464,7 +503,10 @@ impl Worker {
         if !job.started {
             self.door.leave(key);
         }
-        self.opening.retain(|_, opening| opening != key);
+        let mut opening = self.opening.values_mut();
+        if let Some(of_it) = opening.find(|opening| opening.key.as_ref() == Some(key)) {
+            of_it.key = None;
+        }
         Some(job)
     }
 

@@ -22,6 +22,7 @@ mod offer;
 mod open_enum;
 mod peer;
 mod receipt;
+mod refused;
 mod sampling;
 mod tensor;
 
@@ -38,13 +39,13 @@ pub use gguf::{LayerRange, ModelId, Stage};
 pub use message::{
     Ack, Close, CloseReason, Fault, Hello, INITIAL_CREDIT_BYTES, JobId, JobKind, Leaving, MAX_NEXT,
     MAX_OPAQUE_BYTES, MAX_POSITIONS, MAX_RECENT, MAX_SAMPLES, MAX_STEP_POSITIONS, Message, Next, Open,
-    Opened, PENALTY_WINDOW, Payload, Queued, Refusal, Refused, Replay, Report, SessionId, Step, SwarmId,
-    Token, Trace,
+    Opened, PENALTY_WINDOW, Payload, Queued, Replay, Report, SessionId, Step, SwarmId, Token, Trace,
 };
 pub use model_record::{ModelRecord, ModelRecordError, PublishedModel};
 pub use offer::{Backend, Heard, Link, MAX_OFFER_BYTES, Offer, Power, Terms, Work};
 pub use peer::{Address, Addresses, PeerId};
 pub use receipt::{Party, Receipt, ReceiptError};
+pub use refused::{Ground, Refusal, Refused};
 pub use sampling::Sampling;
 pub use tensor::{Activations, MAX_D_MODEL, WireType};
 

@@ -15,8 +15,9 @@ use identity::{CoSigned, Credential};
 
 use crate::exchange::{RegistryAsk, RegistryPage};
 use crate::receipt::{Party, Receipt};
+use crate::refused::Refused;
 use crate::{
-    Activations, Addresses, Blob, List, ModelId, PeerId, ProtocolError, Sampling, Stage, Text, WireType,
+    Activations, Addresses, Blob, List, ModelId, PeerId, ProtocolError, Sampling, Stage, WireType,
     model_codec, open_enum::open_enum,
 };
 
@@ -37,8 +38,6 @@ pub const MAX_NEXT: usize = 3;
 /// What may be on its way to a stage before it gives the first credit: a prefill keeps 10 MB/s
 /// moving over a trip of 100 ms.
 pub const INITIAL_CREDIT_BYTES: u32 = 1 << 20;
-/// A sentence for a person.
-const MAX_DETAIL_BYTES: usize = 200;
 
 /// The work of one stage in one session, unique together with its requester.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, minicbor::Encode, minicbor::Decode)]
@@ -72,28 +71,6 @@ open_enum! {
         Evaluation = 3,
         /// Another's work, done again.
         Audit = 4,
-    }
-}
-
-open_enum! {
-    /// Why a stage does not take part.
-    pub enum Refusal {
-        /// Its terms say no.
-        Policy = 0,
-        /// Too many sessions just now: not a fault, ask again later.
-        Busy = 1,
-        /// It does not hold this stage of this model.
-        Model = 2,
-        /// No room for so many positions.
-        WontFit = 3,
-        /// The delegation or the authorization is no longer good.
-        Expired = 4,
-        /// It cannot reach the next stage.
-        Unreachable = 5,
-        /// The request makes no sense.
-        Invalid = 6,
-        /// An Owner has halted all work of the swarm.
-        Halted = 7,
     }
 }
 
@@ -278,20 +255,6 @@ pub struct Opened {
     /// What it measured of itself: one token through what it holds.
     #[n(2)]
     pub us_per_token: u32,
-}
-
-/// A stage will not take part.
-#[derive(Clone, Debug, PartialEq, minicbor::Encode, minicbor::Decode)]
-pub struct Refused {
-    /// Why.
-    #[n(0)]
-    pub why: Refusal,
-    /// In words, for a person.
-    #[n(1)]
-    pub detail: Text<MAX_DETAIL_BYTES>,
-    /// On what terms it would; opaque here.
-    #[n(2)]
-    pub quote: Option<Blob<MAX_OPAQUE_BYTES>>,
 }
 
 /// A stage is busy, and keeps a place in its queue.

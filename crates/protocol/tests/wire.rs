@@ -152,6 +152,16 @@ fn messages() -> Vec<(&'static str, Message)> {
                 why: Refusal::Busy,
                 detail: Text::new("too many sessions just now").unwrap(),
                 quote: Some(Blob::new(vec![6]).unwrap()),
+                ground: None,
+            }),
+        ),
+        (
+            "refused_ground",
+            Message::Refused(Refused {
+                why: Refusal::Policy,
+                detail: Text::new("this kind of work (0) is not done here").unwrap(),
+                quote: None,
+                ground: Some(Ground::Kind),
             }),
         ),
         ("step_tokens", Message::Step(tokens)),
@@ -529,7 +539,7 @@ fn only_the_peer_itself_or_its_owner_signs_an_offer_and_only_just_now() {
 fn what_a_newer_version_adds_is_skipped_and_what_it_renumbers_is_refused() {
     // An optional last field that is absent is not written: one more would be taken for it. What is signed has its
     // fields inside the signature.
-    let whole = ["step_hidden", "offer", "offer_row_by_row", "receipt"];
+    let whole = ["refused", "step_hidden", "offer", "offer_row_by_row", "receipt"];
     for (name, bytes) in encoded().into_iter().filter(|(name, _)| !whole.contains(name)) {
         // A message is [number, [fields]].
         let mut newer = bytes.clone();
@@ -561,6 +571,56 @@ fn a_number_that_an_open_enumeration_does_not_know_is_kept() {
         Offer::open(&signed_offer(&offer), NOW).unwrap().offer.backend,
         Backend::Other(700)
     );
+}
+
+/// Every ground that has a number, and the first that has none yet.
+const GROUNDS: [(Ground, u16); 13] = [
+    (Ground::Halted, 0),
+    (Ground::Blocked, 1),
+    (Ground::NotForYou, 2),
+    (Ground::TooPrivate, 3),
+    (Ground::Kind, 4),
+    (Ground::Model, 5),
+    (Ground::Budget, 6),
+    (Ground::SessionsPerHour, 7),
+    (Ground::Positions, 8),
+    (Ground::QueueFull, 9),
+    (Ground::OtherSwarm, 10),
+    (Ground::SessionsAtOnce, 11),
+    (Ground::Other(12), 12),
+];
+
+#[test]
+fn a_refusal_says_on_which_ground_by_a_number_that_older_readers_skip_and_newer_ones_may_add_to() {
+    let mut refused = Refused {
+        why: Refusal::Policy,
+        detail: Text::new("no").unwrap(),
+        quote: None,
+        ground: None,
+    };
+    // As it was before there were grounds: [3, [[why, detail, quote]]], a last field that is absent not written.
+    let before = [0x82, 0x03, 0x81, 0x82, 0x00, 0x62, b'n', b'o'];
+    assert_eq!(Message::Refused(refused.clone()).encode().unwrap(), before);
+    for old in [
+        &before[..],
+        &[0x82, 0x03, 0x81, 0x83, 0x00, 0x62, b'n', b'o', 0xf6],
+    ] {
+        assert_eq!(Message::decode(old).unwrap(), Message::Refused(refused.clone()));
+    }
+    for (ground, number) in GROUNDS {
+        refused.ground = Some(ground);
+        let message = Message::Refused(refused.clone());
+        let bytes = message.encode().unwrap();
+        assert_eq!(bytes[..9], [0x82, 0x03, 0x81, 0x84, 0x00, 0x62, b'n', b'o', 0xf6]);
+        assert_eq!(bytes[9..], [number as u8], "{ground:?}");
+        assert_eq!(Message::decode(&bytes).unwrap(), message);
+    }
+    for number in [24, 700, u16::MAX] {
+        refused.ground = Some(Ground::from(number));
+        assert_eq!(refused.ground, Some(Ground::Other(number)));
+        let message = Message::Refused(refused.clone());
+        assert_eq!(Message::decode(&message.encode().unwrap()).unwrap(), message);
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(crate) struct Desk {
     books: RefCell<HashMap<String, Rc<Book>>>,
     /// A stage is taken out while it computes, since a step may wait for the GPU.
     stages: RefCell<HashMap<StageKey, Shard>>,
+    /// What was found out about each as it was made ready.
+    facts: RefCell<HashMap<StageKey, Answer>>,
     /// Which stage each KV cache belongs to.
     caches: RefCell<HashMap<u64, StageKey>>,
     decoders: RefCell<HashMap<u64, Decoder>>,
@@ -70,8 +72,7 @@ impl Desk {
             }
             Ask::LoadStage { stage, backend } => self.load(stage, backend, reply).await,
             Ask::DropStage { stage } => {
-                self.stages.borrow_mut().remove(&stage);
-                self.caches.borrow_mut().retain(|_, of| *of != stage);
+                self.forget(&stage);
                 Ok(Answer::Nothing)
             }
             Ask::Encode { model, prompt } => {
@@ -92,7 +93,11 @@ impl Desk {
                 stage,
                 max_positions,
             } => {
-                self.with_stage(&stage, |shard| shard.open(kv, max_positions))?;
+                let opened = self.on_stage(&stage, |shard| shard.open(kv, max_positions))?;
+                if let Err(EngineError::Gpu(GpuError::Lost(_))) = opened {
+                    self.recover(&stage, reply).await;
+                }
+                opened.map_err(|e| from_engine(&e))?;
                 self.caches.borrow_mut().insert(kv, stage);
                 Ok(Answer::Nothing)
             }
@@ -167,6 +172,10 @@ impl Desk {
     }
 
     async fn load(&self, key: StageKey, backend: Backend, reply: &Reply) -> Result<Answer, Failure> {
+        // Asked for once more after a loss: it was made ready on the processor at once.
+        if let Some(facts) = self.facts.borrow().get(&key) {
+            return Ok(facts.clone());
+        }
         let book = self.book(&key.model)?;
         let config = book.header.config().map_err(|e| rejected(e.to_string()))?;
         let layers =
@@ -200,14 +209,21 @@ impl Desk {
             batch_invariant: shard.is_batch_invariant(),
             us_per_token,
         };
+        self.facts.borrow_mut().insert(key.clone(), answer.clone());
         self.stages.borrow_mut().insert(key, shard);
         Ok(answer)
     }
 
-    /// After a device went away: its caches are gone, and its stage computes on the processor from now on.
-    async fn recover(&self, stage: &StageKey, reply: &Reply) {
-        self.caches.borrow_mut().retain(|_, of| of != stage);
+    fn forget(&self, stage: &StageKey) {
         self.stages.borrow_mut().remove(stage);
+        self.facts.borrow_mut().remove(stage);
+        self.caches.borrow_mut().retain(|_, of| of != stage);
+    }
+
+    /// After a device went away: its caches are gone, and its stage computes on the processor from now on. Whoever
+    /// asked for it hears so by asking for it again.
+    async fn recover(&self, stage: &StageKey, reply: &Reply) {
+        self.forget(stage);
         if let Err(failure) = self.load(stage.clone(), Backend::Cpu, reply).await {
             web_sys::console::error_1(&failure.message.into());
         }
@@ -321,6 +337,15 @@ impl Desk {
         stage: &StageKey,
         f: impl FnOnce(&mut Shard) -> Result<T, EngineError>,
     ) -> Result<T, Failure> {
+        self.on_stage(stage, f)?.map_err(|e| from_engine(&e))
+    }
+
+    /// The same for whom a lost device concerns.
+    fn on_stage<T>(
+        &self,
+        stage: &StageKey,
+        f: impl FnOnce(&mut Shard) -> Result<T, EngineError>,
+    ) -> Result<Result<T, EngineError>, Failure> {
         let mut stages = self.stages.borrow_mut();
         let shard = stages.get_mut(stage).ok_or_else(|| not_loaded(stage))?;
         f(shard).map_err(|e| from_engine(&e))

@@ -4,7 +4,7 @@
 //! Layer l at position p gives H(l, p, input, its own result at p - 1): so whatever is wrong, lost or doubled
 //! anywhere changes every token after it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use node::io::{Compute, ComputeError, Computed, EffectId, KvId, Loaded, StepInput, StepOutput, Want};
 use protocol::{Backend, ModelId, PENALTY_WINDOW, Sampling, Stage, WireType};
@@ -13,6 +13,8 @@ use protocol::{Backend, ModelId, PENALTY_WINDOW, Sampling, Stage, WireType};
 pub const VOCAB: u32 = 48;
 /// Width of a hidden state: in every wire type a row has room for the eight bytes of a hash.
 pub const D_MODEL: u32 = 8;
+/// Until it is clear that a GPU will not answer any more.
+const FIND_LOST_US: u64 = 20_000;
 
 /// How fast a device is.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +27,30 @@ pub struct Speed {
     pub load_ms: u64,
 }
 
+impl Speed {
+    /// The same device without its GPU.
+    pub fn on_processor(self) -> Speed {
+        Speed {
+            step_us: 20 * self.step_us,
+            position_us: 20 * self.position_us,
+            ..self
+        }
+    }
+}
+
 /// See the file's head.
 #[derive(Debug, Default)]
 pub struct Device {
     /// It finds itself not batch invariant when it is tried.
     pub row_by_row: bool,
+    /// What was lost takes nothing over: no stage can be loaded any more.
+    pub broken: bool,
+    /// It has no GPU any more.
+    on_processor: bool,
+    /// What was on the GPU and was not asked for since.
+    lost: Vec<(ModelId, Stage)>,
+    /// Caches that went with it.
+    gone: BTreeSet<KvId>,
     loaded: Vec<(ModelId, Stage)>,
     caches: BTreeMap<KvId, Cache>,
     /// Works that are done at the given microsecond.
@@ -39,6 +60,7 @@ pub struct Device {
 
 #[derive(Debug)]
 struct Cache {
+    model: ModelId,
     stage: Stage,
     max_positions: u32,
     /// For each position the result of each layer.
@@ -68,18 +90,52 @@ impl Device {
         self.caches.len()
     }
 
+    /// The GPU goes away. Its caches go with it; who asks for one of its stages next is told, and finds it on the
+    /// processor from then on.
+    pub fn lose_gpu(&mut self) {
+        self.on_processor = true;
+        self.lost = self.loaded.clone();
+    }
+
+    /// Whether a stage was on a GPU that is gone, said once.
+    fn finds_lost(&mut self, model: ModelId, stage: Stage) -> bool {
+        let before = self.lost.len();
+        self.lost.retain(|lost| *lost != (model, stage));
+        let found = self.lost.len() < before;
+        if found {
+            let of_it = |cache: &Cache| (cache.model, cache.stage) == (model, stage);
+            let gone = self.caches.iter().filter(|(_, cache)| of_it(cache));
+            self.gone.extend(gone.map(|(kv, _)| *kv));
+            self.caches.retain(|_, cache| !of_it(cache));
+        }
+        found
+    }
+
     fn work(&mut self, work: Compute, speed: Speed) -> (u64, Result<Computed, ComputeError>) {
+        let speed = if self.on_processor {
+            speed.on_processor()
+        } else {
+            speed
+        };
         match work {
+            Compute::Load { .. } if self.broken => (speed.load_ms * 1_000, Err(ComputeError::Weights)),
             Compute::Load { model, stage } => {
-                assert!(!self.loaded.contains(&(model, stage)), "loaded twice");
-                self.loaded.push((model, stage));
+                let again = self.loaded.contains(&(model, stage));
+                assert!(!again || self.on_processor, "loaded twice");
+                if !again {
+                    self.loaded.push((model, stage));
+                }
                 let layers = u64::from(stage.layers.end() - stage.layers.first());
                 let us_per_token = (speed.step_us + layers * speed.position_us).max(1) as u32;
                 (
                     speed.load_ms * 1_000,
                     Ok(Computed::Loaded(Loaded {
                         us_per_token,
-                        backend: Backend::Gpu,
+                        backend: if self.on_processor {
+                            Backend::Cpu
+                        } else {
+                            Backend::Gpu
+                        },
                         batch_invariant: !self.row_by_row,
                     })),
                 )
@@ -99,7 +155,11 @@ impl Device {
                     .iter()
                     .any(|(id, loaded)| *id == model && *loaded == stage);
                 assert!(here, "a cache for a stage that was not loaded");
+                if self.finds_lost(model, stage) {
+                    return (FIND_LOST_US, Err(ComputeError::DeviceLost));
+                }
                 let cache = Cache {
+                    model,
                     stage,
                     max_positions,
                     rows: Vec::new(),
@@ -123,6 +183,14 @@ impl Device {
                 input,
                 want,
             } => {
+                if let Some((model, stage)) = self.caches.get(&kv).map(|cache| (cache.model, cache.stage))
+                    && self.finds_lost(model, stage)
+                {
+                    return (FIND_LOST_US, Err(ComputeError::DeviceLost));
+                }
+                if self.gone.contains(&kv) {
+                    return (0, Err(ComputeError::Input));
+                }
                 let cache = self
                     .caches
                     .get_mut(&kv)

@@ -9,7 +9,8 @@ use super::KvId;
 /// What the compute worker can do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Compute {
-    /// Make a stage ready: fetch, check and upload its weights. Answered by `Loaded`.
+    /// Make a stage ready: fetch, check and upload its weights. Answered by `Loaded`. Asked once more where what
+    /// computed it was lost: the answer says what does now, which may have it ready already.
     Load {
         /// Of which model.
         model: ModelId,
@@ -148,7 +149,7 @@ pub enum ComputeError {
     /// Not enough memory.
     #[error("not enough memory on this device")]
     WontFit,
-    /// The GPU is gone.
+    /// The GPU is gone, and with it the caches of what it computed.
     #[error("the GPU was lost")]
     DeviceLost,
     /// The weights could not be had, or were not what they should be.
