@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use sha2::{Digest, Sha256};
 
@@ -20,6 +20,9 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The app's own addresses; each shows `index.html` (contract).
 const PAGES: &[&str] = &["/", "/lend", "/swarm", "/models", "/keys", "/settings", "/join"];
+
+/// Below these are files and answers for programs, and never a page of the app.
+const NO_PAGES: &[&str] = &["api", "embed", "models", "sdk"];
 
 const NOT_BUILT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Manyhands</title>\
 <h1>The relay runs, the app is not built</h1>\
@@ -53,13 +56,14 @@ impl AppFiles {
         AppFiles::NotBuilt
     }
 
-    /// Answers a GET of `path` (percent-decoded, starting with a slash).
+    /// Answers a GET of `path` (percent-decoded, starting with a slash). Somebody who opens an address that is none of
+    /// the app's gets the app all the same, which says so, with the status that says so to programs.
     pub async fn answer(&self, path: &str, request: &HeaderMap) -> Response {
         if PAGES.contains(&path) {
-            return match self.file("index.html", request).await {
-                Some(response) => response,
-                None => page(NOT_BUILT),
-            };
+            return self.page(request).await;
+        }
+        if let Some(page) = path.strip_suffix('/').filter(|page| PAGES.contains(page)) {
+            return Redirect::permanent(page).into_response();
         }
         // `/embed/v1` is a page of its own; its file has the ending that pages have.
         let name = match path.trim_start_matches('/') {
@@ -70,7 +74,22 @@ impl AppFiles {
         };
         match self.file(name, request).await {
             Some(response) => response,
+            None if opens_a_page(path, request) => {
+                // Whoever has the page already gets it again: nothing is no page either.
+                let mut fresh = request.clone();
+                fresh.remove(header::IF_NONE_MATCH);
+                let mut response = self.page(&fresh).await;
+                *response.status_mut() = StatusCode::NOT_FOUND;
+                response
+            }
             None => (StatusCode::NOT_FOUND, "there is nothing here\n").into_response(),
+        }
+    }
+
+    async fn page(&self, request: &HeaderMap) -> Response {
+        match self.file("index.html", request).await {
+            Some(response) => response,
+            None => page(NOT_BUILT),
         }
     }
 
@@ -128,6 +147,15 @@ impl AppFiles {
             }
         }
     }
+}
+
+/// Whether a person opens that address, and not a program or a page that asks for a file.
+fn opens_a_page(path: &str, request: &HeaderMap) -> bool {
+    let accept = request.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let mut names = path.trim_start_matches('/').split('/');
+    accept.is_some_and(|kinds| kinds.contains("text/html"))
+        && names.next().is_some_and(|first| !NO_PAGES.contains(&first))
+        && !path.contains('.')
 }
 
 /// Names of files that lie below the folder: no `..`, no root, no drive, nothing hidden.
@@ -271,6 +299,34 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn who_opens_an_address_that_is_none_sees_the_app_and_a_program_only_its_status() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("index.html"), "<p>app").unwrap();
+        let app = AppFiles::find(Some(dir.path()));
+        let kind = async |path: &str, accept: &'static str| {
+            let mut request = HeaderMap::new();
+            request.insert(header::ACCEPT, HeaderValue::from_static(accept));
+            let answer = app.answer(path, &request).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+            answer.headers()[header::CONTENT_TYPE]
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        const BROWSER: &str = "text/html,application/xhtml+xml,*/*;q=0.8";
+        assert_eq!(kind("/nothing/here", BROWSER).await, "text/html; charset=utf-8");
+        for (path, accept) in [
+            ("/nothing/here", "*/*"),
+            ("/gone.js", BROWSER),
+            ("/api/v2", BROWSER),
+            ("/models/0123", BROWSER),
+            ("/.git/config", BROWSER),
+        ] {
+            assert_eq!(kind(path, accept).await, "text/plain; charset=utf-8", "{path}");
+        }
+    }
+
     #[test]
     fn brotli_is_sent_to_those_who_take_it() {
         let check = |value: &str, expect: bool| {
@@ -298,6 +354,11 @@ mod tests {
         assert_eq!(page.status(), 200);
         assert_eq!(page.headers()[header::CACHE_CONTROL], "no-cache");
         assert_eq!(app.answer("/joined", &request).await.status(), 404);
+        let moved = app.answer("/join/", &request).await;
+        assert_eq!(
+            (moved.status(), &moved.headers()[header::LOCATION]),
+            (StatusCode::PERMANENT_REDIRECT, &HeaderValue::from_static("/join"))
+        );
 
         request.insert(header::ACCEPT_ENCODING, "br".parse().unwrap());
         let script = app.answer("/app-0123456789abcdef.js", &request).await;
