@@ -160,6 +160,7 @@ async fn every_answer(State(state): State<Arc<AppState>>, request: Request, next
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
     let audience = Audience::of(&path);
+    let user_agent = request.headers().get(header::USER_AGENT).cloned();
     let mut answer = if climbs(&path) {
         ApiError::bad_request("path", "a path must not contain `..`").into_response()
     } else if method == Method::OPTIONS && audience == Audience::Anyone {
@@ -167,12 +168,15 @@ async fn every_answer(State(state): State<Arc<AppState>>, request: Request, next
     } else {
         next.run(request).await
     };
+    // What is no text names no browser.
+    let user_agent = user_agent.as_ref().and_then(|name| name.to_str().ok());
+    let user_agent = user_agent.unwrap_or_default();
     let others = state.shared.met_relays();
     if others.is_empty() {
-        state.headers.apply(audience, answer.headers_mut());
+        state.headers.apply(audience, user_agent, answer.headers_mut());
     } else {
         let headers = state.headers.with_others(others.values().flatten());
-        headers.apply(audience, answer.headers_mut());
+        headers.apply(audience, user_agent, answer.headers_mut());
     }
     state.shared.metrics.http_answer(answer.status().as_u16());
     tracing::debug!(%method, path, status = answer.status().as_u16(), "http");

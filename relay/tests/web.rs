@@ -131,6 +131,9 @@ fn every_answer_carries_the_security_headers() {
     );
     assert_eq!(page.header("cross-origin-opener-policy"), "same-origin");
     assert_eq!(page.header("cross-origin-embedder-policy"), "credentialless");
+    let safari = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15";
+    let strict = http::get_with(at, "/", &[("user-agent", safari)]);
+    assert_eq!(strict.header("cross-origin-embedder-policy"), "require-corp");
     assert_eq!(page.header("cross-origin-resource-policy"), "same-origin");
     let api = http::get(at, "/api/v1/swarm");
     assert_eq!(api.header("access-control-allow-origin"), "*");

@@ -72,8 +72,8 @@ impl SecurityHeaders {
         );
     }
 
-    /// Adds the headers for `audience`; a header that the answer already has is kept.
-    pub fn apply(&self, audience: Audience, headers: &mut HeaderMap) {
+    /// Adds the headers for `audience` with that browser; a header that the answer already has is kept.
+    pub fn apply(&self, audience: Audience, user_agent: &str, headers: &mut HeaderMap) {
         let mut set = |name: HeaderName, value: &HeaderValue| {
             if !headers.contains_key(&name) {
                 headers.insert(name, value.clone());
@@ -103,9 +103,12 @@ impl SecurityHeaders {
             HeaderName::from_static("cross-origin-opener-policy"),
             &fixed(opener),
         );
+        // What stands on any site is kept by caches of others, and has one form: the strict one, which a worker may have
+        // under a page of either kind.
+        let strict = audience == Audience::Anyone || !knows_credentialless(user_agent);
         set(
             HeaderName::from_static("cross-origin-embedder-policy"),
-            &fixed("credentialless"),
+            &fixed(if strict { "require-corp" } else { "credentialless" }),
         );
         set(
             HeaderName::from_static("cross-origin-resource-policy"),
@@ -117,8 +120,19 @@ impl SecurityHeaders {
                 header::ACCESS_CONTROL_EXPOSE_HEADERS,
                 &fixed("accept-ranges, content-length, content-range, etag"),
             );
+        } else {
+            headers.append(header::VARY, fixed("user-agent"));
         }
     }
+}
+
+/// Whether the browser isolates a page that says `credentialless`. WebKit does not, on iOS under any name, and neither
+/// does Firefox on Android: they take the word for no policy at all.
+fn knows_credentialless(user_agent: &str) -> bool {
+    let has = |word: &str| user_agent.contains(word);
+    let webkit = has("AppleWebKit/") && !has("Chrome/") && !has("Chromium/");
+    let firefox_on_android = has("Firefox/") && has("Android");
+    !(webkit || firefox_on_android)
 }
 
 /// The embed's loader: a script tag with `integrity` asks for it in CORS mode.
@@ -175,7 +189,7 @@ mod tests {
     fn the_policy_names_the_relays_own_addresses_and_no_inline_script() {
         let addrs = ["/ip4/127.0.0.1/tcp/8787/ws".parse().unwrap()];
         let mut headers = HeaderMap::new();
-        SecurityHeaders::new(&addrs, false).apply(Audience::App, &mut headers);
+        SecurityHeaders::new(&addrs, false).apply(Audience::App, "", &mut headers);
         let csp = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(
             csp.contains("connect-src 'self' https: wss: ws://127.0.0.1:8787;"),
@@ -192,7 +206,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let policy = SecurityHeaders::new(&[], false);
         policy.framed_by(&["https://a.example".to_owned()], &mut headers);
-        policy.apply(Audience::Frame, &mut headers);
+        policy.apply(Audience::Frame, "", &mut headers);
         let csp = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(csp.contains("frame-ancestors 'self' https://a.example;"), "{csp}");
         policy.framed_by(&[], &mut headers);
@@ -201,10 +215,38 @@ mod tests {
     }
 
     #[test]
+    fn a_browser_without_credentialless_is_isolated_all_the_same() {
+        let embedder = |audience, user_agent: &str| {
+            let mut headers = HeaderMap::new();
+            SecurityHeaders::new(&[], false).apply(audience, user_agent, &mut headers);
+            let varies = headers.contains_key(header::VARY);
+            assert_eq!(varies, audience != Audience::Anyone, "{user_agent}");
+            headers["cross-origin-embedder-policy"].clone()
+        };
+        for strict in [
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Safari/605.1.15",
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/131.0.6778.73 Mobile/15E148 Safari/604.1",
+            "Mozilla/5.0 (Android 14; Mobile; rv:132.0) Gecko/132.0 Firefox/132.0",
+        ] {
+            assert_eq!(embedder(Audience::App, strict), "require-corp", "{strict}");
+            assert_eq!(embedder(Audience::Frame, strict), "require-corp", "{strict}");
+        }
+        for other in [
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+            "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36",
+            "Mozilla/5.0 (X11; Linux x86_64; rv:132.0) Gecko/20100101 Firefox/132.0",
+            "",
+        ] {
+            assert_eq!(embedder(Audience::App, other), "credentialless", "{other}");
+            assert_eq!(embedder(Audience::Anyone, other), "require-corp", "{other}");
+        }
+    }
+
+    #[test]
     fn an_answer_keeps_the_headers_it_brought() {
         let mut headers = HeaderMap::new();
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("origin"));
-        SecurityHeaders::new(&[], true).apply(Audience::Anyone, &mut headers);
+        SecurityHeaders::new(&[], true).apply(Audience::Anyone, "", &mut headers);
         assert_eq!(headers[header::REFERRER_POLICY], "origin");
         assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert!(headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
