@@ -82,6 +82,9 @@ impl Lending {
             let power = app.settings.with(|settings| settings.power);
             app.node.set_power(if wanted { power } else { FULL_POWER });
         });
+        Effect::new(move || {
+            app.node.set_guarded(app.settings.with(|settings| settings.cool));
+        });
         lending
     }
 
@@ -98,6 +101,8 @@ impl Lending {
             } else if lend.state == LendState::Off {
                 // Asked for, and the node has not said anything yet.
                 lend.state = LendState::Loading;
+            } else if lend.slowed.is_some() && lend.state.is_on() {
+                lend.reason = Some("warm".to_owned());
             }
         }
         lend

@@ -37,6 +37,8 @@ pub struct Settings {
     /// Share of the time that goes into lent work, in percent: one of [`POWERS`].
     pub power: u8,
     pub only_idle: bool,
+    /// Less lent work while the device is slower than it was, as it is when it is warm.
+    pub cool: bool,
     pub schedule: Schedule,
     /// A tone that nobody hears keeps a hidden page at work.
     pub tone: bool,
@@ -59,6 +61,7 @@ impl Default for Settings {
             keep_awake: true,
             power: 100,
             only_idle: false,
+            cool: true,
             schedule: Schedule::default(),
             tone: false,
         }

@@ -74,6 +74,11 @@ impl Node {
     }
 
     pub async fn relay_health(self) -> Result<RelayHealth, Fault> {
+    /// Whether lent work becomes less while the device is warm.
+    pub fn set_guarded(self, on: bool) {
+        self.handle.with_value(|handle| handle.set_guarded(on));
+    }
+
         let handle = self.handle.get_value();
         handle.relay_health().await.map_err(from_error)
     }
@@ -508,3 +513,4 @@ fn from_lend(lend: node_wasm::LendState) -> Lend {
         },
     }
 }
+        slowed: lend.slowed,

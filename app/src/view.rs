@@ -178,6 +178,8 @@ impl LendState {
 pub struct Lend {
     pub state: LendState,
     pub reason: Option<String>,
+    /// The share of its power that heat leaves, in percent, where the device has become slower.
+    pub slowed: Option<u8>,
     pub model: Option<String>,
     /// Layers `first..end`.
     pub range: Option<(u32, u32)>,

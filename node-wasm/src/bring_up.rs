@@ -161,7 +161,7 @@ fn assemble(
         clock: Timestamp::from_ms(start),
     });
     let effects = Effects {
-        desk: Pacer::new(worker, Rc::clone(&knobs)),
+        desk: Pacer::new(worker, Rc::clone(&knobs), Rc::clone(&view)),
         knobs,
         view: Rc::clone(&view),
         pace_ms: config.pace_ms,

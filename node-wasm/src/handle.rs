@@ -269,6 +269,15 @@ impl Handle {
         self.shared.knobs.set_power(percent);
     }
 
+    /// Whether lent work becomes less while the device is slower than it was, as it is when it is warm. At first it does.
+    pub fn set_guarded(&self, on: bool) {
+        self.shared.knobs.set_guarded(on);
+        if !on {
+            let mut view = self.shared.view.borrow_mut();
+            view.change(|snapshot| snapshot.lend.slowed = None);
+        }
+    }
+
     /// Stops lending: at once.
     pub async fn stop_lending(&self) {
         self.shared.lending_ends.tell();

@@ -1,4 +1,4 @@
-//! What a person may turn while the node runs: what computes, and how hard.
+//! What a person may turn while the node runs: what computes, how hard, and whether heat makes it less.
 //! It turns nothing by itself.
 
 use std::cell::Cell;
@@ -9,6 +9,7 @@ use crate::config::Backend;
 pub(crate) struct Knobs {
     backend: Cell<Backend>,
     power: Cell<u8>,
+    guarded: Cell<bool>,
 }
 
 impl Knobs {
@@ -16,6 +17,7 @@ impl Knobs {
         Knobs {
             backend: Cell::new(backend),
             power: Cell::new(100),
+            guarded: Cell::new(true),
         }
     }
 
@@ -34,5 +36,14 @@ impl Knobs {
 
     pub(crate) fn set_power(&self, percent: u8) {
         self.power.set(percent.clamp(1, 100));
+    }
+
+    /// Whether lent work becomes less while the device is slower than it was.
+    pub(crate) fn guarded(&self) -> bool {
+        self.guarded.get()
+    }
+
+    pub(crate) fn set_guarded(&self, on: bool) {
+        self.guarded.set(on);
     }
 }

@@ -22,6 +22,7 @@ mod effects;
 mod ending;
 mod error;
 mod handle;
+mod guard;
 mod identity_card;
 mod kept;
 mod keys;

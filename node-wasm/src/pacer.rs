@@ -1,4 +1,5 @@
-//! Deeds on their way to the compute worker, in order, with a rest after each step as the person's power setting says.
+//! Deeds on their way to the compute worker, in order, with a rest after each step as the person's power setting says,
+//! and a longer one while the device is warm.
 //! It computes nothing and drops nothing: what has to wait waits its turn.
 
 use std::cell::RefCell;
@@ -10,7 +11,9 @@ use gloo::timers::future::TimeoutFuture;
 use jobs::{Answer, Ask};
 
 use crate::error::Error;
+use crate::guard::Guard;
 use crate::knobs::Knobs;
+use crate::view::View;
 use crate::worker::Worker;
 
 /// The longest rest that is owed: whoever waits longer for a stage takes it for gone.
@@ -26,7 +29,9 @@ pub(crate) struct Pacer {
 struct Shared {
     worker: Worker,
     knobs: Rc<Knobs>,
+    view: Rc<RefCell<View>>,
     state: RefCell<State>,
+    guard: RefCell<Guard>,
 }
 
 #[derive(Default)]
@@ -43,12 +48,14 @@ struct Waiting {
 }
 
 impl Pacer {
-    pub(crate) fn new(worker: Worker, knobs: Rc<Knobs>) -> Pacer {
+    pub(crate) fn new(worker: Worker, knobs: Rc<Knobs>, view: Rc<RefCell<View>>) -> Pacer {
         Pacer {
             shared: Rc::new(Shared {
                 worker,
                 knobs,
+                view,
                 state: RefCell::default(),
+                guard: RefCell::default(),
             }),
         }
     }
@@ -100,21 +107,60 @@ impl Shared {
                 return;
             };
             drop(state);
+            this.guard.borrow_mut().see(&ask);
             let answered = this.worker.ask_with(ask, progress);
             let this = Rc::clone(this);
             wasm_bindgen_futures::spawn_local(async move {
                 let result = answered.await;
                 if let Ok(Answer::Stepped { compute_ms, .. }) = &result {
                     this.rest(f64::from(*compute_ms));
+                    Shared::look_after(&this);
                 }
                 let _ = done.send(result);
             });
         }
     }
 
+    /// Measures the stage in passing when the time has come, and lets the device down or up by what that says. Only
+    /// what is lent is let down; whoever asks on this device waits for the answer.
+    fn look_after(this: &Rc<Shared>) {
+        if !this.is_guarded() {
+            this.guard.borrow_mut().forget();
+            return;
+        }
+        let Some(stage) = this.guard.borrow_mut().due(js_sys::Date::now()) else {
+            return;
+        };
+        let measured = this.worker.ask(Ask::Measure { stage: stage.clone() });
+        let this = Rc::clone(this);
+        wasm_bindgen_futures::spawn_local(async move {
+            let Ok(Answer::Stepped { compute_ms, .. }) = measured.await else {
+                return;
+            };
+            let share = {
+                let mut guard = this.guard.borrow_mut();
+                guard.note(&stage, f64::from(compute_ms), js_sys::Date::now());
+                guard.share()
+            };
+            let slowed = (share < 100 && this.knobs.guarded()).then_some(share);
+            this.view
+                .borrow_mut()
+                .change(|snapshot| snapshot.lend.slowed = slowed);
+        });
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.knobs.guarded() && self.view.borrow().lends()
+    }
+
     /// Work of `compute_ms` at `power` percent is followed by a rest that makes it that share of the time.
     fn rest(&self, compute_ms: f64) {
-        let power = f64::from(self.knobs.power());
+        let warm = if self.is_guarded() {
+            self.guard.borrow().share()
+        } else {
+            100
+        };
+        let power = f64::from(self.knobs.power()) * f64::from(warm) / 100.0;
         if power >= 100.0 || !compute_ms.is_finite() {
             return;
         }

@@ -106,6 +106,8 @@ pub struct LendState {
     pub state: Lending,
     /// Why it is paused or failed.
     pub reason: Option<String>,
+    /// The share of its power that heat leaves, in percent, where the device has become slower.
+    pub slowed: Option<u8>,
     pub model: Option<String>,
     pub first: u32,
     pub end: u32,

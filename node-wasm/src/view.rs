@@ -292,10 +292,12 @@ fn lend(snapshot: &mut Snapshot, state: &NodeLend) {
         NodeLend::Off => {
             lend.state = Lending::Off;
             lend.reason = None;
+            lend.slowed = None;
             return;
         }
         NodeLend::Loading { layers } => {
             lend.state = Lending::Loading;
+            lend.slowed = None;
             let Some(layers) = layers else { return };
             layers
         }

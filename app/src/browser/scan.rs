@@ -1,9 +1,11 @@
 //! Codes before the camera: by the browser's own reader where it has one, else by ours, which is fetched then.
 //! It follows no link; whoever asked judges and shows what was read.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::channel::oneshot;
+use futures::future::{Either, select};
 use leptos::prelude::set_timeout;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -62,15 +64,12 @@ impl Camera {
         let mut reader = Reader::of_browser().or_else(Reader::ours);
         let mut failures = 0;
         while let Some(now) = &reader {
-            match now.look(&self.video).await {
-                // Whoever turned it off meanwhile wants nothing any more.
-                _ if stop() || power::hidden() => return Seen::Stopped,
-                Ok(Some(text)) => return Seen::Code(text),
-                Ok(None) => failures = 0,
-                Err(_) => failures += 1,
-            }
-            if !self.is_live() {
-                return Seen::Failed;
+            // A reader may take long, and whoever turned the camera off must not wait for it.
+            match select(pin!(now.look(&self.video)), pin!(self.ended(&stop))).await {
+                Either::Right((seen, _)) => return seen,
+                Either::Left((Ok(Some(text)), _)) => return Seen::Code(text),
+                Either::Left((Ok(None), _)) => failures = 0,
+                Either::Left((Err(_), _)) => failures += 1,
             }
             if failures == MAX_FAILURES {
                 failures = 0;
@@ -83,6 +82,19 @@ impl Camera {
             pause().await;
         }
         Seen::Failed
+    }
+
+    /// Comes back when there is nothing to look at any more.
+    async fn ended(&self, stop: impl Fn() -> bool) -> Seen {
+        loop {
+            if stop() || power::hidden() {
+                return Seen::Stopped;
+            }
+            if !self.is_live() {
+                return Seen::Failed;
+            }
+            pause().await;
+        }
     }
 
     /// Whether any of its tracks still runs: a camera can be unplugged, and a permission taken back.

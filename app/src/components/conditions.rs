@@ -28,6 +28,7 @@ pub fn Conditions() -> impl IntoView {
                     spawn_local(idle::ask_for_detector());
                 }
             } />
+            <Check testid="lend-cool" text=t.lend_cool get=|s| s.cool set=|s, on| s.cool = on />
             <Week />
             {phone.then(|| view! {
                 <Check testid="lend-awake" text=t.lend_awake get=|s| s.keep_awake set=|s, on| s.keep_awake = on />

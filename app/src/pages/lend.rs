@@ -67,9 +67,13 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
         LendState::Error => t.lend_error,
     };
     let hint = move || match state.get() {
-        LendState::Off => Some(t.lend_off_hint),
-        LendState::Ready | LendState::Working => Some(t.lend_thanks),
-        LendState::Paused => Some(lend.with(|lend| pause_sentence(t, lend.reason.as_deref()))),
+    let slowed = move || lend.with(|lend| lend.slowed.filter(|_| lend.state.is_on()));
+        LendState::Off => Some(t.lend_off_hint.to_owned()),
+        LendState::Ready | LendState::Working => Some(match slowed() {
+            Some(share) => fill(t.lend_warm, &[("n", &share.to_string())]),
+            None => t.lend_thanks.to_owned(),
+        }),
+        LendState::Paused => Some(lend.with(|lend| pause_sentence(t, lend.reason.as_deref()).to_owned())),
         LendState::Loading | LendState::Error => None,
     };
     let layers = move || {
@@ -116,6 +120,12 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
         })
     };
     view! {
+    let warm = move || {
+        slowed().map(|_| {
+            let whole = move |_| app.settings.update(|settings| settings.cool = false);
+            view! { <button type="button" class="button" data-testid="lend-whole" on:click=whole>{t.lend_whole}</button> }
+        })
+    };
         <div class="lend-status" data-testid="lend-status" role="status" data-state=move || state.get().word()
             data-peer=move || app.node.snapshot.with(|snapshot| snapshot.peer_id.clone())
             data-reason=move || lend.with(|lend| lend.reason.clone())>

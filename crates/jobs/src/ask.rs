@@ -81,6 +81,8 @@ pub enum Ask {
         input: StepInput,
         want: StepWant,
     },
+    /// Compute one token of no session with a stage, to see how the device keeps up; answered by `Answer::Stepped`.
+    Measure { stage: StageKey },
     /// Which of these chunks are here, for a peer that asks; answered by `Answer::Holds`.
     HoldsChunks { sha256: Vec<String> },
     /// A chunk that is here, for a peer that asks; answered by `Answer::Bytes`.

@@ -15,14 +15,12 @@ use crate::codes;
 use crate::device::Device;
 use crate::failure::{failure, rejected};
 use crate::library::Book;
+use crate::measure;
 use crate::peers::Peers;
 use crate::port::Reply;
 use crate::stock::Stock;
 use crate::store::unhex;
 use crate::weights::Weights;
-
-/// The session of the measurement at load; the page counts its own from 0.
-const SELF_TEST_SESSION: u64 = u64::MAX;
 
 /// Everything that this worker holds.
 #[derive(Default)]
@@ -140,11 +138,7 @@ impl Desk {
                 };
                 Ok(Answer::Bytes(manifest.map(|manifest| manifest.encode().into())))
             }
-            Ask::FromPeers { question, bytes } => {
-                self.peers.hear(question, bytes.map(|bytes| bytes.into_vec()));
-                Ok(Answer::Nothing)
-            }
-            // Everything else was for the stock.
+            Ask::Measure { stage } => self.measure(&stage).await,
             Ask::ReadCode { width, height, grey } => {
                 let read = codes::read(width, height, &grey);
                 let bytes = read.map_err(|e| failure("bad_request", e.to_string()))?;
@@ -301,9 +295,9 @@ impl Desk {
             .remove(&stage)
             .ok_or_else(|| not_loaded(&stage))?;
         let d_model = shard.config().d_model;
-        let start = now_ms();
+        let start = measure::now_ms();
         let output = shard.step(kv, first_position, input, want).await;
-        let compute_ms = (now_ms() - start) as f32;
+        let compute_ms = (measure::now_ms() - start) as f32;
         self.stages.borrow_mut().insert(stage.clone(), shard);
         if let Err(EngineError::Gpu(GpuError::Lost(_))) = output {
             self.recover(&stage, reply).await;
@@ -325,6 +319,18 @@ impl Desk {
     }
 
     fn stage_of(&self, kv: u64) -> Result<StageKey, Failure> {
+    async fn measure(&self, stage: &StageKey) -> Result<Answer, Failure> {
+        let taken = self.stages.borrow_mut().remove(stage);
+        let mut shard = taken.ok_or_else(|| not_loaded(stage))?;
+        let measured = measure::in_passing(&mut shard).await;
+        self.stages.borrow_mut().insert(stage.clone(), shard);
+        let us = measured.map_err(|e| from_engine(&e))?;
+        Ok(Answer::Stepped {
+            output: StepOutput::Nothing,
+            compute_ms: us as f32 / 1000.0,
+        })
+    }
+
         self.caches
             .borrow()
             .get(&kv)
@@ -365,7 +371,7 @@ async fn make(
         None => Shard::load(&book.header, stage, &mut weights, BackendKind::Cpu).await,
     };
     let mut shard = made.map_err(|error| weights.failure().map_or(Unmade::Engine(error), Unmade::Weights))?;
-    let us_per_token = measure(&mut shard).await.map_err(Unmade::Engine)?;
+    let us_per_token = measure::at_load(&mut shard).await.map_err(Unmade::Engine)?;
     Ok((shard, us_per_token))
 }
 
@@ -390,45 +396,6 @@ fn backend_name(shard: &Shard) -> &'static str {
         BackendKind::Cpu => "cpu",
         BackendKind::Gpu => "gpu",
     }
-}
-
-/// Microseconds per token of a stage, one after the other, over a handful of steps: an offer's word
-/// about itself is measured, not declared. It also proves that the stage computes at all.
-async fn measure(shard: &mut Shard) -> Result<u32, EngineError> {
-    const STEPS: u32 = 4;
-    let config = shard.config().clone();
-    let stage = *shard.stage();
-    shard.open(SELF_TEST_SESSION, STEPS + 1)?;
-    let zeros = vec![0; WireType::F32.row_bytes(config.d_model as usize)];
-    let greedy = Sampling::default();
-    let mut start = now_ms();
-    for position in 0..=STEPS {
-        // The first step warms up and is not counted.
-        if position == 1 {
-            start = now_ms();
-        }
-        let input = if stage.embed {
-            Input::Tokens(&[0])
-        } else {
-            Input::Hidden {
-                wire: WireType::F32,
-                bytes: &zeros,
-            }
-        };
-        let want = if stage.head {
-            Want::Sample {
-                rows: &[0],
-                sampling: &greedy,
-                history: &[],
-            }
-        } else {
-            Want::Hidden(WireType::F32)
-        };
-        shard.step(SELF_TEST_SESSION, position, input, want).await?;
-    }
-    shard.close(SELF_TEST_SESSION);
-    // Browsers round their clocks: nothing takes no time.
-    Ok(((now_ms() - start) * 1000.0 / f64::from(STEPS)).max(1.0) as u32)
 }
 
 fn not_loaded(stage: &StageKey) -> Failure {
@@ -470,11 +437,4 @@ fn from_engine(error: &EngineError) -> Failure {
         _ => "bad_request",
     };
     failure(code, error.to_string())
-}
-
-fn now_ms() -> f64 {
-    js_sys::Reflect::get(&js_sys::global(), &"performance".into())
-        .ok()
-        .and_then(|p| wasm_bindgen::JsCast::dyn_into::<web_sys::Performance>(p).ok())
-        .map_or_else(js_sys::Date::now, |performance| performance.now())
 }

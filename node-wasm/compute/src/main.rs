@@ -16,6 +16,8 @@ mod import;
 #[cfg(target_arch = "wasm32")]
 mod library;
 #[cfg(target_arch = "wasm32")]
+mod measure;
+#[cfg(target_arch = "wasm32")]
 mod peers;
 #[cfg(target_arch = "wasm32")]
 mod port;
