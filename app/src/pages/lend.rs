@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Conditions, FaultNotice, Invite, Mark, Missing, Scanner, SwarmSwitch};
+use crate::components::{Conditions, FaultNotice, Invite, Invited, Mark, Missing, Scanner, SwarmSwitch};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
@@ -66,8 +66,8 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
         LendState::Paused => t.lend_paused,
         LendState::Error => t.lend_error,
     };
-    let hint = move || match state.get() {
     let slowed = move || lend.with(|lend| lend.slowed.filter(|_| lend.state.is_on()));
+    let hint = move || match state.get() {
         LendState::Off => Some(t.lend_off_hint.to_owned()),
         LendState::Ready | LendState::Working => Some(match slowed() {
             Some(share) => fill(t.lend_warm, &[("n", &share.to_string())]),
@@ -119,13 +119,13 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
             view! { <button type="button" class="button" on:click=move |_| lending.override_hold()>{t.lend_resume}</button> }
         })
     };
-    view! {
     let warm = move || {
         slowed().map(|_| {
             let whole = move |_| app.settings.update(|settings| settings.cool = false);
             view! { <button type="button" class="button" data-testid="lend-whole" on:click=whole>{t.lend_whole}</button> }
         })
     };
+    view! {
         <div class="lend-status" data-testid="lend-status" role="status" data-state=move || state.get().word()
             data-peer=move || app.node.snapshot.with(|snapshot| snapshot.peer_id.clone())
             data-reason=move || lend.with(|lend| lend.reason.clone())>
@@ -134,6 +134,7 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
             {layers}
             {lent_to}
             {resume}
+            {warm}
         </div>
         {progress}
     }

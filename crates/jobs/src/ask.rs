@@ -89,7 +89,6 @@ pub enum Ask {
     ReadChunk { sha256: String },
     /// The manifest of a model that is open here, for a peer that asks; answered by `Answer::Bytes`.
     ReadManifest { model: String },
-    /// What peers had for `Update::AskPeers`; nothing where none had it.
     /// Read a QR code in a picture of at most `MAX_CODE_SIDE` points a side, one byte of grey for each; answered by
     /// `Answer::Bytes`.
     ReadCode {
@@ -97,6 +96,7 @@ pub enum Ask {
         height: u32,
         grey: ByteBuf,
     },
+    /// What peers had for `Update::AskPeers`; nothing where none had it.
     FromPeers { question: u64, bytes: Option<ByteBuf> },
 }
 

@@ -144,6 +144,11 @@ impl Desk {
                 let bytes = read.map_err(|e| failure("bad_request", e.to_string()))?;
                 Ok(Answer::Bytes(bytes.map(Into::into)))
             }
+            Ask::FromPeers { question, bytes } => {
+                self.peers.hear(question, bytes.map(|bytes| bytes.into_vec()));
+                Ok(Answer::Nothing)
+            }
+            // Everything else was for the stock.
             other => Err(failure("bad_request", format!("nobody answers {other:?}"))),
         }
     }
@@ -314,11 +319,6 @@ impl Desk {
         Ok(Answer::Stepped { output, compute_ms })
     }
 
-    fn row_bytes(&self, stage: &StageKey, wire: WireType) -> Result<usize, Failure> {
-        self.with_stage(stage, |shard| Ok(wire.row_bytes(shard.config().d_model as usize)))
-    }
-
-    fn stage_of(&self, kv: u64) -> Result<StageKey, Failure> {
     async fn measure(&self, stage: &StageKey) -> Result<Answer, Failure> {
         let taken = self.stages.borrow_mut().remove(stage);
         let mut shard = taken.ok_or_else(|| not_loaded(stage))?;
@@ -331,6 +331,11 @@ impl Desk {
         })
     }
 
+    fn row_bytes(&self, stage: &StageKey, wire: WireType) -> Result<usize, Failure> {
+        self.with_stage(stage, |shard| Ok(wire.row_bytes(shard.config().d_model as usize)))
+    }
+
+    fn stage_of(&self, kv: u64) -> Result<StageKey, Failure> {
         self.caches
             .borrow()
             .get(&kv)
@@ -354,7 +359,7 @@ impl Desk {
     ) -> Result<Result<T, EngineError>, Failure> {
         let mut stages = self.stages.borrow_mut();
         let shard = stages.get_mut(stage).ok_or_else(|| not_loaded(stage))?;
-        f(shard).map_err(|e| from_engine(&e))
+        Ok(f(shard))
     }
 }
 
