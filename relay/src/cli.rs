@@ -82,7 +82,7 @@ pub enum Key {
 
 #[derive(Debug, Args)]
 pub struct Invite {
-    /// Role that the invite asks the owner to grant
+    /// Role that whoever takes it up first has: worker, coordinator or admin; until the swarm is claimed
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
     /// How the outside world reaches the relay [http://localhost:8787]

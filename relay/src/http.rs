@@ -5,6 +5,7 @@ pub mod api;
 pub mod app;
 pub mod claim;
 pub mod error;
+pub mod gate;
 pub mod headers;
 pub mod join;
 pub mod model_files;
@@ -28,6 +29,7 @@ use self::{
     app::AppFiles,
     error::ApiError,
     headers::{Audience, SecurityHeaders},
+    join::InviteDesk,
     sites::SiteDesk,
 };
 use crate::{
@@ -35,6 +37,7 @@ use crate::{
     models::Library,
     net::{http_ws::WsDoor, ws_stream::WsStream},
     owner::Ownership,
+    register::Register,
     shared::Shared,
     store::Store,
     swarm_state::SwarmState,
@@ -60,6 +63,7 @@ pub struct AppState {
     pub models: Arc<Library>,
     pub store: Store,
     pub ownership: Ownership,
+    pub register: Register,
     pub swarm: SwarmState,
     pub peer_id: PeerId,
     pub ice_servers: Vec<String>,
@@ -69,6 +73,7 @@ pub struct AppState {
     pub door: WsDoor,
     pub headers: SecurityHeaders,
     pub desk: SiteDesk,
+    pub invites: InviteDesk,
 }
 
 /// All routes.
@@ -82,6 +87,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/v1/peers", get(api::peers))
         .route("/api/v1/offers", get(api::offers))
         .route("/api/v1/invite", post(join::invite))
+        .route("/api/v1/invite/mint", post(join::mint))
+        .route("/api/v1/register", post(join::register))
         .route("/api/v1/claim", get(claim::offer).post(claim::claim))
         .route("/api/v1/sites", post(sites::publish))
         .route("/api/v1/sites/{key}", get(sites::site))

@@ -111,6 +111,9 @@ limits! {
     http_header_timeout_s: 10, 60;
     /// Invites that are valid at once.
     max_invites: 1024, 65536;
+    /// Invites asked for, exchanged and taken up in a minute, and at once, from one /24 or /48. A whole class may sit
+    /// behind one address.
+    invites_per_subnet_per_min: 240, 1000000;
     /// Sites whose statements are kept.
     max_sites: 4096, 65536;
     /// Statements of sites and reports of their visitors in a minute, and at once, from one /24 or /48.

@@ -87,7 +87,8 @@ fn carry_out(cli: Cli) -> anyhow::Result<()> {
                 Some(url) => url.to_string(),
                 None => serve::last_url(&store)?.unwrap_or_else(|| "http://localhost:8787".to_owned()),
             };
-            let secret = invites::make(&store, wish.role, config.limits.max_invites)?;
+            let is_owned = Ownership::open(&store)?.owner()?.is_some();
+            let secret = invites::make(&store, wish.role, is_owned, config.limits.max_invites)?;
             writeln!(out, "{}", secret.link(&url))?;
         }
         Command::Swarm(Swarm::Init | Swarm::Show) => {

@@ -1,6 +1,6 @@
 //! Who owns the relay's swarm. The relay itself holds a publisher's key only; whoever opens the
 //! one-time claim link signs that key's delegation with their own and is the owner from then on.
-//! It holds no registry and cannot grant a role.
+//! It grants no role: see `register`.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,10 @@ use identity::{
 };
 use sha2::{Digest, Sha256};
 
-use crate::store::{Store, StoreError, random};
+use crate::{
+    register::RegisterError,
+    store::{Store, StoreError, random},
+};
 
 const PUBLISHER_FILE: &str = "publisher.key";
 const CLAIM_FILE: &str = "claim.sha256";
@@ -40,6 +43,8 @@ pub enum OwnerError {
     Delegation(#[from] IdentityError),
     #[error("the delegation is for another publisher's key")]
     OtherPublisher,
+    #[error(transparent)]
+    Register(#[from] RegisterError),
 }
 
 impl Ownership {
@@ -108,12 +113,29 @@ impl Ownership {
         Ok(Some(format!("claim.v1.{}", URL_SAFE_NO_PAD.encode(secret))))
     }
 
-    /// Makes the signer of `delegation` the owner, if `secret` is the claim link's.
+    /// SHA-256 of the claim link's secret, while it is good: so that a page can tell a link of another relay, or an old
+    /// one, without sending the secret or making a key.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn claim_hash(&self) -> Result<Option<Vec<u8>>, OwnerError> {
+        let hash = self.store.read(CLAIM_FILE)?;
+        Ok(hash.filter(|hash| hash.len() == 32))
+    }
+
+    /// Makes the signer of `delegation` the owner, if `secret` is the claim link's. `enter` puts the owner's key into
+    /// the register first: where that fails nobody has become owner.
     ///
     /// # Errors
     /// When there is an owner, the secret is wrong, or the delegation is not sound, not valid now
-    /// or not for this relay's key.
-    pub fn claim(&self, secret: &str, delegation: &[u8], now: Timestamp) -> Result<NodeId, OwnerError> {
+    /// or not for this relay's key; and what `enter` says.
+    pub fn claim(
+        &self,
+        secret: &str,
+        delegation: &[u8],
+        now: Timestamp,
+        enter: impl FnOnce(PublicKey) -> Result<(), RegisterError>,
+    ) -> Result<NodeId, OwnerError> {
         let _one_at_a_time = self.claiming.lock().unwrap_or_else(PoisonError::into_inner);
         if self.owner()?.is_some() {
             return Err(OwnerError::Claimed);
@@ -129,6 +151,7 @@ impl Ownership {
             return Err(OwnerError::OtherPublisher);
         }
         verified.validity.check(now, MAX_PUBLISHER)?;
+        enter(verified.signer())?;
         self.store.write(OWNER_FILE, delegation)?;
         // From here on the owner's file alone decides.
         self.store.write(CLAIM_FILE, b"")?;
@@ -170,14 +193,15 @@ mod tests {
         let (dir, ownership, secret) = fresh();
         let valid = Validity::starting(NOW, DAY);
         let paper = delegation(1, ownership.publisher(), valid);
-        let owner = ownership.claim(&secret, &paper, NOW).unwrap();
+        let owner = ownership.claim(&secret, &paper, NOW, |_| Ok(())).unwrap();
         assert_eq!(owner, LocalKey::es256(&[1; 32]).unwrap().public_key().node_id());
         let second = delegation(2, ownership.publisher(), valid);
         assert!(matches!(
-            ownership.claim(&secret, &second, NOW),
+            ownership.claim(&secret, &second, NOW, |_| Ok(())),
             Err(OwnerError::Claimed)
         ));
         assert_eq!(ownership.new_claim().unwrap(), None);
+        assert_eq!(ownership.claim_hash().unwrap(), None);
         let again = Ownership::open(&Store::open(dir.path()).unwrap()).unwrap();
         assert_eq!(again.owner().unwrap(), Some(owner));
     }
@@ -216,11 +240,11 @@ mod tests {
             (&secret, forged),
             (&secret, Vec::new()),
         ] {
-            assert!(ownership.claim(secret, &paper, NOW).is_err());
+            assert!(ownership.claim(secret, &paper, NOW, |_| Ok(())).is_err());
         }
         assert_eq!(ownership.owner().unwrap(), None);
         assert!(
-            ownership.claim(&secret, &paper, NOW).is_ok(),
+            ownership.claim(&secret, &paper, NOW, |_| Ok(())).is_ok(),
             "the link still works"
         );
     }
@@ -231,7 +255,7 @@ mod tests {
         let paper = delegation(1, ownership.publisher(), Validity::starting(NOW, DAY));
         ownership.new_claim().unwrap().unwrap();
         assert!(matches!(
-            ownership.claim(&old, &paper, NOW),
+            ownership.claim(&old, &paper, NOW, |_| Ok(())),
             Err(OwnerError::Secret)
         ));
         std::fs::write(dir.path().join(OWNER_FILE), b"x").unwrap();

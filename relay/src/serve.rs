@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use identity::Timestamp;
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Serialize;
 use tokio::{
@@ -19,7 +20,11 @@ use tokio::{
 use crate::{
     config::{Config, TlsMode},
     driver::{Driver, DriverError},
-    http::{self, AppState, app::AppFiles, headers::SecurityHeaders, server::Server, sites::SiteDesk},
+    http::{
+        self, AppState, app::AppFiles, headers::SecurityHeaders, join::InviteDesk, server::Server,
+        sites::SiteDesk,
+    },
+    invites,
     keys::{self, KeyError},
     metrics::Metrics,
     models::{Library, ModelError},
@@ -30,7 +35,9 @@ use crate::{
     },
     notify,
     offers::Board,
+    open_invites::OpenInvites,
     owner::{OwnerError, Ownership},
+    register::{Register, RegisterError},
     shared::Shared,
     sites::Sites,
     stop,
@@ -62,6 +69,8 @@ pub enum ServeError {
     Swarm(#[from] SwarmStateError),
     #[error(transparent)]
     Owner(#[from] OwnerError),
+    #[error(transparent)]
+    Register(#[from] RegisterError),
     #[error(transparent)]
     Model(#[from] ModelError),
     #[error(transparent)]
@@ -113,6 +122,12 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     let key = keys::open(&store)?;
     let swarm_state = SwarmState::open(&store, &config.swarm_name)?;
     let ownership = Ownership::open(&store)?;
+    let register = Register::open(
+        &store,
+        &swarm_state.name,
+        ownership.owner()?.is_some(),
+        Timestamp::from_seconds(invites::now_unix_s()),
+    )?;
     let models = Arc::new(Library::open(&store, &config.models)?);
     let certificate = match config.webrtc_port {
         Some(_) => Some(webrtc_cert::open(&store)?),
@@ -170,6 +185,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         models: models.clone(),
         store: store.clone(),
         ownership,
+        register,
         swarm: swarm_state,
         peer_id: key.public().to_peer_id(),
         ice_servers,
@@ -178,6 +194,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         app: AppFiles::find(config.app.as_deref()),
         door,
         desk: SiteDesk::new(Sites::new(&store, config.limits.max_sites), &config.limits),
+        invites: InviteDesk::new(OpenInvites::open(&store)?, &config.limits),
     });
     let line = Ready {
         ready: Where {

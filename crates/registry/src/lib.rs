@@ -14,7 +14,9 @@ mod caveats;
 mod consent;
 mod entry;
 pub mod fork;
+mod joining;
 mod membership;
+mod parcel;
 pub mod policy;
 pub mod published;
 mod queue;
@@ -41,7 +43,9 @@ pub use entry::{
     Entry, EntryRefusal, MAX_ENTRY_BYTES, MAX_ENTRY_LIFE, MAX_ENTRY_NAME_BYTES, MAX_ENTRY_PAYLOAD_BYTES,
     Vetted, entry_bytes, entry_key, vet,
 };
+pub use joining::Joining;
 pub use membership::{MAX_SWARMS, Memberships};
+pub use parcel::Parcel;
 pub use queue::{FairQueue, MAX_QUEUED, Queued};
 pub use record::{
     Action, Genesis, MAX_NAME_BYTES, MAX_REASON_BYTES, Parent, Record, Said, Statement, SwarmId, Terms,

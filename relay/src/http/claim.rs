@@ -12,11 +12,12 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use identity::Timestamp;
+use registry::Role;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AppState, api, error::ApiError};
-use crate::owner::OwnerError;
+use super::{AppState, api, error::ApiError, join::refuse_record};
+use crate::{owner::OwnerError, register::RegisterError};
 
 /// What a claiming page sends: the link's secret, and the owner's signed delegation.
 #[derive(Deserialize)]
@@ -33,6 +34,8 @@ pub async fn offer(State(state): State<Arc<AppState>>) -> Result<Json<Value>, Ap
         "swarm": api::swarm_name(&state),
         "publisher": hex::encode(state.ownership.publisher().to_bytes()),
         "owner": owner.map(|owner| owner.to_string()),
+        "claim": state.ownership.claim_hash().map_err(refuse)?.map(hex::encode),
+        "register": state.register.text(),
     })))
 }
 
@@ -47,12 +50,23 @@ pub async fn claim(
         .map_err(|_| ApiError::bad_request("delegation", "not base64url without padding"))?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_seconds(since.as_secs());
+    let enter = |key| match state.register.offer(key, Role::Owner, now) {
+        // A folder without a register is claimed all the same.
+        Err(RegisterError::Owned) => Ok(()),
+        entered => entered,
+    };
     let owner = state
         .ownership
-        .claim(&claim.secret, &delegation, now)
+        .claim(&claim.secret, &delegation, now, enter)
         .map_err(refuse)?;
+    if let Err(error) = state.register.retire_founder() {
+        // It signs no more; its file goes at the next start.
+        tracing::error!(%error, "claim");
+    }
     tracing::info!(%owner, "the swarm has an owner");
-    Ok(Json(json!({ "owner": owner.to_string() })))
+    Ok(Json(
+        json!({ "owner": owner.to_string(), "register": state.register.text() }),
+    ))
 }
 
 fn refuse(error: OwnerError) -> ApiError {
@@ -61,7 +75,9 @@ fn refuse(error: OwnerError) -> ApiError {
             tracing::error!(%error, "claim");
             ApiError::internal()
         }
-        OwnerError::Claimed | OwnerError::Secret => ApiError::forbidden(error.to_string()),
+        OwnerError::Claimed => ApiError::forbidden(error.to_string()).because("claimed"),
+        OwnerError::Secret => ApiError::forbidden(error.to_string()).because("claim_secret"),
+        OwnerError::Register(error) => refuse_record(error),
         OwnerError::Delegation(_) | OwnerError::OtherPublisher => {
             ApiError::bad_request("delegation", error.to_string())
         }

@@ -14,52 +14,54 @@ pub struct ApiError {
     status: StatusCode,
     message: String,
     param: Option<&'static str>,
+    /// Why exactly, as a word that a screen can translate.
+    reason: Option<&'static str>,
 }
 
 impl ApiError {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        ApiError {
+            status,
+            message: message.into(),
+            param: None,
+            reason: None,
+        }
+    }
+
     /// The request itself is wrong; `param` names the part.
     pub fn bad_request(param: &'static str, message: impl Into<String>) -> Self {
-        ApiError {
-            status: StatusCode::BAD_REQUEST,
-            message: message.into(),
-            param: Some(param),
-        }
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, message);
+        error.param = Some(param);
+        error
+    }
+
+    /// The same with a word for why.
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
     }
 
     /// There is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
-        ApiError {
-            status: StatusCode::NOT_FOUND,
-            message: message.into(),
-            param: None,
-        }
+        ApiError::new(StatusCode::NOT_FOUND, message)
     }
 
     /// Not now.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        ApiError {
-            status: StatusCode::SERVICE_UNAVAILABLE,
-            message: message.into(),
-            param: None,
-        }
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, message)
     }
 
     /// Our own fault; the log says more.
     pub fn internal() -> Self {
-        ApiError {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            message: "the relay could not read its own data; its log says why".to_owned(),
-            param: None,
-        }
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the relay could not read its own data; its log says why",
+        )
     }
 
     /// Signed by nobody who may do this.
     pub fn forbidden(message: impl Into<String>) -> Self {
-        ApiError {
-            status: StatusCode::FORBIDDEN,
-            message: message.into(),
-            param: None,
-        }
+        ApiError::new(StatusCode::FORBIDDEN, message)
     }
 }
 
@@ -71,12 +73,15 @@ impl IntoResponse for ApiError {
             status if status.is_server_error() => ("server_error", "relay_unreachable"),
             _ => ("invalid_request_error", "bad_request"),
         };
-        let body = json!({ "error": {
+        let mut body = json!({ "error": {
             "message": self.message,
             "type": kind,
             "code": code,
             "param": self.param,
         }});
+        if let Some(reason) = self.reason {
+            body["error"]["reason"] = reason.into();
+        }
         (self.status, Json(body)).into_response()
     }
 }

@@ -2,14 +2,13 @@
 //! It decides nothing; `sites` does.
 
 use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
     Json,
-    extract::{ConnectInfo, Path, State, rejection::JsonRejection},
+    extract::{Path, State, rejection::JsonRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -18,17 +17,20 @@ use identity::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{AppState, error::ApiError};
+use super::{
+    AppState,
+    error::ApiError,
+    gate::{From, Gate},
+};
 use crate::{
     limits::Limits,
-    rate::{Buckets, subnet},
     sites::{Gave, SiteError, SiteKey, Sites},
 };
 
 /// The sites, and how often one network may speak of them.
 pub struct SiteDesk {
     pub sites: Sites,
-    gate: Mutex<Buckets<std::net::IpAddr>>,
+    gate: Gate,
 }
 
 /// What a site's owner sends.
@@ -41,10 +43,9 @@ pub struct Statement {
 impl SiteDesk {
     /// Opens the desk.
     pub fn new(sites: Sites, limits: &Limits) -> SiteDesk {
-        let per_min = limits.site_writes_per_subnet_per_min;
         SiteDesk {
             sites,
-            gate: Mutex::new(Buckets::new(per_min as f64 / 60.0, per_min)),
+            gate: Gate::new(limits.site_writes_per_subnet_per_min),
         }
     }
 
@@ -59,29 +60,15 @@ impl SiteDesk {
         let (statement, _) = self.sites.statement(&key).ok().flatten()?;
         Some(statement.origins)
     }
-
-    fn let_pass(&self, from: Option<ConnectInfo<SocketAddr>>) -> Result<(), ApiError> {
-        let Some(ConnectInfo(from)) = from else {
-            return Err(ApiError::internal());
-        };
-        let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        if gate.allow(subnet(from.ip()), Instant::now()) {
-            Ok(())
-        } else {
-            Err(ApiError::unavailable(
-                "too many reports from this network; try again in a minute",
-            ))
-        }
-    }
 }
 
 /// Takes a statement in.
 pub async fn publish(
     State(state): State<Arc<AppState>>,
-    from: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    from: From,
     body: Result<Json<Statement>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
-    state.desk.let_pass(from.map(|extension| extension.0))?;
+    state.desk.gate.let_pass(from)?;
     let Json(body) = body.map_err(|error| ApiError::bad_request("body", error.body_text()))?;
     let bytes = URL_SAFE_NO_PAD
         .decode(&body.statement)
@@ -136,7 +123,7 @@ pub async fn counts(
 pub async fn gave(
     State(state): State<Arc<AppState>>,
     Path(key): Path<String>,
-    from: Option<axum::Extension<ConnectInfo<SocketAddr>>>,
+    from: From,
     headers: HeaderMap,
     body: Result<Json<Gave>, JsonRejection>,
 ) -> Result<StatusCode, ApiError> {
@@ -148,7 +135,7 @@ pub async fn gave(
             "only the embed itself reports what was given",
         ));
     }
-    state.desk.let_pass(from.map(|extension| extension.0))?;
+    state.desk.gate.let_pass(from)?;
     let key: SiteKey = key.parse().map_err(refuse)?;
     let Json(gave) = body.map_err(|error| ApiError::bad_request("body", error.body_text()))?;
     state.desk.sites.add(&key, gave, now()).map_err(refuse)?;
