@@ -73,12 +73,12 @@ impl Node {
         self.handle.with_value(|handle| handle.set_power(percent));
     }
 
-    pub async fn relay_health(self) -> Result<RelayHealth, Fault> {
     /// Whether lent work becomes less while the device is warm.
     pub fn set_guarded(self, on: bool) {
         self.handle.with_value(|handle| handle.set_guarded(on));
     }
 
+    pub async fn relay_health(self) -> Result<RelayHealth, Fault> {
         let handle = self.handle.get_value();
         handle.relay_health().await.map_err(from_error)
     }
@@ -501,6 +501,7 @@ fn from_lend(lend: node_wasm::LendState) -> Lend {
             node_wasm::Lending::Error => LendState::Error,
         },
         reason: lend.reason,
+        slowed: lend.slowed,
         model: lend.model,
         range: (lend.first < lend.end).then_some((lend.first, lend.end)),
         loaded_bytes: lend.loaded_bytes,
@@ -513,4 +514,3 @@ fn from_lend(lend: node_wasm::LendState) -> Lend {
         },
     }
 }
-        slowed: lend.slowed,
