@@ -52,7 +52,6 @@ fn every_page_of_the_app_is_the_app_and_nothing_else_is() {
     }
     for missing in [
         "/nothing",
-        "/lend/",
         "/app.js",
         "/api/v2",
         "/models/0123",
