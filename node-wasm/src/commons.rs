@@ -8,6 +8,7 @@ use crate::consents::{ConsentInfo, Consents};
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::identity_card::IdentityCard;
+use crate::keys::KeyPair;
 use crate::sealed::Unlock;
 use crate::sites::{Loader, SiteGave, SiteInfo, Sites};
 use crate::swarms::{Attempt, PolicyInfo, SwarmCard, Swarms, encode};
@@ -33,6 +34,20 @@ impl Commons {
 }
 
 impl Commons {
+    /// This browser's key, if there is one.
+    pub(crate) async fn find_key(&self) -> Result<Option<KeyPair>, Error> {
+        self.card.find().await
+    }
+
+    /// The same, made if there is none.
+    pub(crate) async fn need_key(&self) -> Result<KeyPair, Error> {
+        self.card.need().await
+    }
+
+    pub(crate) fn kept_swarms(&self) -> &Swarms {
+        &self.swarms
+    }
+
     /// What the node is to know of: the identity and the swarms.
     pub(crate) fn roll(&self) -> (Rc<IdentityCard>, Rc<Swarms>) {
         (Rc::clone(&self.card), Rc::clone(&self.swarms))
@@ -186,7 +201,7 @@ impl Handle {
         self.commons().sites.forget(key).await
     }
 
-    async fn identity_changed(&self) -> Result<(), Error> {
+    pub(crate) async fn identity_changed(&self) -> Result<(), Error> {
         self.identity().await?;
         self.roll().identity_changed().await;
         Ok(())

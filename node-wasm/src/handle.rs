@@ -346,6 +346,10 @@ impl Handle {
     pub(crate) fn roll(&self) -> Rc<Roll> {
         Rc::clone(&self.shared.roll)
     }
+    pub(crate) fn relay_origin(&self) -> &str {
+        &self.shared.config.relay_origin
+    }
+
 
     pub(crate) fn commons(&self) -> &Commons {
         &self.shared.commons

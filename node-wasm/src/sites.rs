@@ -1,12 +1,10 @@
 //! The sites of this browser's person: a key for each, the pages it names, what the relay counted for it.
 //! Publishing and counting are the relay's; a site's key never leaves this browser.
 
-use gloo::net::http::{Request, Response};
 use identity::{PublicKey, Signed};
 use js_sys::{Object, Reflect};
 use registry::{SiteCounts, SiteOrigins};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
 
 use crate::config::Storage;
@@ -14,6 +12,7 @@ use crate::consents::now;
 use crate::error::Error;
 use crate::kept::{Drawer, Place};
 use crate::keys::KeyPair;
+use crate::relay_desk;
 use crate::swarms::{decode, encode};
 
 const PLACE: Place = Place {
@@ -22,8 +21,6 @@ const PLACE: Place = Place {
 };
 /// Sites of one person.
 const MAX_SITES: usize = 64;
-/// No honest answer is longer.
-const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
 /// A site.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -69,16 +66,6 @@ struct Counted {
 #[derive(Deserialize)]
 struct Publisher {
     publisher: String,
-}
-
-#[derive(Deserialize)]
-struct Refused {
-    error: Reason,
-}
-
-#[derive(Deserialize)]
-struct Reason {
-    message: String,
 }
 
 pub(crate) struct Sites {
@@ -131,8 +118,8 @@ impl Sites {
 
     /// What the relay counted for a site.
     pub(crate) async fn counts(&self, key: &str) -> Result<SiteGave, Error> {
-        let counted: Counted = self.get(&format!("/api/v1/sites/{key}/counts")).await?;
-        let publisher: Publisher = self.get("/api/v1/claim").await?;
+        let counted: Counted = relay_desk::get(&self.origin, &format!("/api/v1/sites/{key}/counts")).await?;
+        let publisher: Publisher = relay_desk::get(&self.origin, "/api/v1/claim").await?;
         let unsound = |e: String| Error::relay(format!("the relay's count does not hold: {e}"));
         let bytes = decode(&counted.signed).ok_or_else(|| unsound("not base64url".to_owned()))?;
         let counts = Signed::<SiteCounts>::from_bytes(&bytes)
@@ -155,7 +142,7 @@ impl Sites {
 
     /// The newest loader that the relay serves, and its hash.
     pub(crate) async fn loader(&self) -> Result<Loader, Error> {
-        let Loaders { newest, versions } = self.get("/embed/v1.json").await?;
+        let Loaders { newest, versions } = relay_desk::get(&self.origin, "/embed/v1.json").await?;
         versions
             .into_iter()
             .find(|version| version.file == newest)
@@ -182,15 +169,7 @@ impl Sites {
             .map_err(|e| Error::new("bad_request", e.to_string()))?;
         let signed = site.pair.sign(&statement).await?;
         let body = serde_json::json!({ "statement": encode(&signed.to_bytes()) });
-        let url = format!("{}/api/v1/sites", self.origin);
-        let response = Request::post(&url)
-            .header("content-type", "application/json")
-            .body(body.to_string())
-            .map_err(|e| Error::internal(format!("a request: {e}")))?
-            .send()
-            .await
-            .map_err(|e| Error::relay(format!("the relay at {} does not answer: {e}", self.origin)))?;
-        answer::<serde_json::Value>(response).await?;
+        relay_desk::post::<serde::de::IgnoredAny>(&self.origin, "/api/v1/sites", &body).await?;
         site.info.origins = origins;
         site.info.sequence = statement.sequence;
         self.drawer.put(&site.info.key, &stored(&site)?).await?;
@@ -203,42 +182,6 @@ impl Sites {
             None => Err(Error::new("bad_request", format!("no site {key} is kept here"))),
         }
     }
-
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        let response = Request::get(&format!("{}{path}", self.origin))
-            .send()
-            .await
-            .map_err(|e| Error::relay(format!("the relay at {} does not answer: {e}", self.origin)))?;
-        answer(response).await
-    }
-}
-
-/// What the relay said, or why it said no.
-async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
-    let (ok, status) = (response.ok(), response.status());
-    let bytes = response
-        .binary()
-        .await
-        .map_err(|e| Error::relay(format!("the relay's answer broke off: {e}")))?;
-    if bytes.len() > MAX_ANSWER_BYTES {
-        return Err(Error::relay(format!(
-            "the relay's answer has {} bytes",
-            bytes.len()
-        )));
-    }
-    if !ok {
-        let why = serde_json::from_slice::<Refused>(&bytes).map_or_else(
-            |_| format!("the relay answers {status}"),
-            |refused| refused.error.message,
-        );
-        let code = if status < 500 {
-            "bad_request"
-        } else {
-            "relay_unreachable"
-        };
-        return Err(Error::new(code, why));
-    }
-    serde_json::from_slice(&bytes).map_err(|e| Error::relay(format!("the relay answers something else: {e}")))
 }
 
 fn hex(key: &PublicKey) -> String {

@@ -1,7 +1,9 @@
 //! The way to bring another device here: a code to scan and a link to copy.
-//! Says so where the address reaches this computer only.
+//! Says so where the address reaches this computer only; a relay that makes no invites leaves the address alone.
 
+use futures::future::{Either, select};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 
 use super::code::CopyButton;
 use super::qr_code::QrCode;
@@ -9,14 +11,32 @@ use crate::browser::page;
 use crate::context::{app, words};
 use crate::invitation::{self, Trouble};
 
+/// A relay that takes longer to make an invite is not waited for.
+const PATIENCE_MS: i32 = 3_000;
+
 #[component]
 pub fn Invite() -> impl IntoView {
     let t = words();
-    let snapshot = app().node.snapshot;
+    let node = app().node;
+    let snapshot = node.snapshot;
+    // None: the relay has not answered yet. Without a secret the plain address shows the way too.
+    let secret = RwSignal::new(None::<String>);
+    spawn_local(async move {
+        let asked = Box::pin(node.open_invite());
+        let minted = match select(asked, Box::pin(page::sleep(PATIENCE_MS))).await {
+            Either::Left((Ok(minted), _)) => format!("#v1.{minted}"),
+            _ => String::new(),
+        };
+        secret.try_set(Some(minted));
+    });
     let best = Memo::new(move |_| {
         let (origin, trouble) = snapshot.with(|s| invitation::best(&page::origin(), &s.reachable));
-        (format!("{origin}/join"), trouble)
+        (
+            format!("{origin}/join{}", secret.get().unwrap_or_default()),
+            trouble,
+        )
     });
+    let asked = Memo::new(move |_| secret.with(Option::is_some));
     let link = Signal::derive(move || best.with(|(link, _)| link.clone()));
     let note = move || {
         best.with(|(_, trouble)| match trouble {
@@ -28,14 +48,16 @@ pub fn Invite() -> impl IntoView {
     };
     view! {
         <section class="card invite" aria-labelledby="invite-title">
-            <div class="invite-code">{move || view! { <QrCode text=link.get() label=t.invite_qr /> }}</div>
+            <div class="invite-code">{move || asked.get().then(|| view! { <QrCode text=link.get() label=t.invite_qr /> })}</div>
             <div class="invite-words">
                 <h2 id="invite-title">{t.invite}</h2>
                 <p>{t.invite_text}</p>
-                <p class="row" dir="ltr">
-                    <a class="invite-link" data-testid="invite-link" title=t.invite_link href=move || link.get()>{move || link.get()}</a>
-                    <CopyButton text=link />
-                </p>
+                {move || asked.get().then(|| view! {
+                    <p class="row" dir="ltr">
+                        <a class="invite-link" data-testid="invite-link" title=t.invite_link href=move || link.get()>{move || link.get()}</a>
+                        <CopyButton text=link />
+                    </p>
+                })}
                 {note}
             </div>
         </section>

@@ -3,7 +3,9 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Conditions, FaultNotice, Invite, Invited, Mark, Missing, Scanner, SwarmSwitch};
+use crate::components::{
+    Conditions, FaultNotice, Invite, Invited, Keeping, Mark, Missing, Scanner, SwarmSwitch,
+};
 use crate::context::{app, words};
 use crate::format;
 use crate::i18n::{Words, fill};
@@ -33,6 +35,7 @@ pub fn LendPage(invited: bool) -> impl IntoView {
                 <h1>{title}</h1>
                 <p class="lead">{lead}</p>
             </header>
+            {invited.then(|| view! { <Invited /> })}
             <SwarmSwitch />
             <section class="card lend" class:on=move || on.get()>
                 <button type="button" class="lend-toggle" data-testid="lend-toggle" aria-pressed=move || on.get().to_string()

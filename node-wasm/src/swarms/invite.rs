@@ -2,11 +2,9 @@
 //! Whoever has an invite has the role: it is a secret, and it serves once.
 
 use identity::{Authority, CoSigned, LocalKey, RecordHash, SigningKey, Timestamp};
-use minicbor::bytes::{ByteArray, ByteVec};
-use minicbor::{Decode, Encode};
-use registry::{Action, Record, Refusal, Registry, Role, SwarmId};
+use registry::{Action, Parcel, Record, Refusal, Registry, Role, SwarmId};
 
-use super::kept::{found, merge, records, statements};
+use super::kept::found;
 use super::{decode, encode, refused, terms};
 use crate::consents::now;
 use crate::crypto;
@@ -17,19 +15,8 @@ use crate::keys::KeyPair;
 const MAX_TOKEN_CHARS: usize = 2_000_000;
 const PREFIX: &str = "s1.";
 
-#[derive(Encode, Decode)]
-struct Contents {
-    #[n(0)]
-    records: Vec<ByteVec>,
-    #[n(1)]
-    statements: Vec<ByteVec>,
-    /// The key that a role was granted to.
-    #[n(2)]
-    secret: Option<ByteArray<32>>,
-}
-
 /// A text that was read.
-pub(super) struct Token(Contents);
+pub(super) struct Token(Parcel);
 
 /// Grants `role` to a key made for this, and wraps the key up.
 pub(super) async fn make(registry: &mut Registry, pair: &KeyPair, role: Role) -> Result<String, Error> {
@@ -43,12 +30,15 @@ pub(super) async fn make(registry: &mut Registry, pair: &KeyPair, role: Role) ->
     let record = registry.next(pair.node_id(), now(), grant);
     let signed = super::sign(&record, &[pair]).await?;
     registry.apply(signed, now()).map_err(|e| refused(&e))?;
-    Ok(write(registry, Some(secret.into())))
+    Ok(write(&Parcel {
+        secret: Some(secret.into()),
+        ..Parcel::of(registry)
+    }))
 }
 
 /// The registry alone.
 pub(super) fn share(registry: &Registry) -> String {
-    write(registry, None)
+    write(&Parcel::of(registry))
 }
 
 impl Token {
@@ -70,7 +60,7 @@ impl Token {
             .strip_prefix(PREFIX)
             .and_then(decode)
             .ok_or_else(|| bad("it does not begin like one"))?;
-        minicbor::decode(&bytes)
+        Parcel::from_bytes(&bytes)
             .map(Token)
             .map_err(|e| bad(&e.to_string()))
     }
@@ -81,7 +71,14 @@ impl Token {
     }
 
     pub(super) fn found(&self) -> Result<Registry, Error> {
-        found(&self.0.records)
+        found(&self.0)
+    }
+
+    /// As text, what `registry` has beyond this; nothing where that is nothing.
+    pub(super) fn lacks(&self, registry: &Registry) -> Option<String> {
+        let news = Parcel::of(registry).beyond(&self.0);
+        let any = !news.records.is_empty() || !news.statements.is_empty();
+        any.then(|| write(&news))
     }
 
     pub(super) fn is_invite(&self) -> bool {
@@ -89,7 +86,8 @@ impl Token {
     }
 
     pub(super) fn merge(&self, registry: &mut Registry, now: Timestamp) {
-        merge(registry, &self.0.records, &self.0.statements, now);
+        let taken = self.0.merge(registry, now);
+        tracing::debug!(taken, "a register was read");
     }
 
     /// Accepts the role with the guest's key, and passes it on to `pair`, which signs too.
@@ -129,15 +127,6 @@ fn sign_as_guest(record: &Record, guest: &LocalKey) -> Result<CoSigned<Record>, 
     CoSigned::sign(record, &keys).map_err(|e| Error::internal(format!("an invite cannot sign: {e}")))
 }
 
-fn write(registry: &Registry, secret: Option<ByteArray<32>>) -> String {
-    let contents = Contents {
-        records: records(registry),
-        statements: statements(registry),
-        secret,
-    };
-    // Writing to memory does not fail.
-    format!(
-        "{PREFIX}{}",
-        encode(&minicbor::to_vec(contents).unwrap_or_default())
-    )
+fn write(parcel: &Parcel) -> String {
+    format!("{PREFIX}{}", encode(&parcel.to_bytes()))
 }

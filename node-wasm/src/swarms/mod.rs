@@ -10,7 +10,7 @@ use std::rc::Rc;
 use identity::{CoSigned, NodeId, PublicKey};
 use js_sys::Uint8Array;
 use registry::policy::{Privacy, SwarmPolicy, Who};
-use registry::{Action, Caveats, Genesis, Record, Refusal, Registry, Role, Said, Statement, Terms};
+use registry::{Action, Caveats, Genesis, Parcel, Record, Refusal, Registry, Role, Said, Statement, Terms};
 use wasm_bindgen::JsValue;
 
 use crate::config::Storage;
@@ -150,8 +150,7 @@ impl Swarms {
         let _alone = locks::hold(locks::REGISTERS).await;
         let kept = match self.load(&registry.id().to_string()).await? {
             Some(mut kept) => {
-                let (records, statements) = (kept::records(&registry), kept::statements(&registry));
-                kept::merge(&mut kept.registry, &records, &statements, now());
+                Parcel::of(&registry).merge(&mut kept.registry, now());
                 kept
             }
             None => {
@@ -280,6 +279,32 @@ impl Swarms {
             token.take_up(&mut kept.registry, &pair).await?;
         }
         self.keep(&kept).await
+    }
+
+    /// Whether a register that somebody hands over is `swarm`'s, where that is known, and gives `who` a role or offers
+    /// one. Keeps nothing.
+    pub(crate) fn check(&self, token: &str, swarm: Option<&str>, who: NodeId) -> Result<(), Error> {
+        let token = invite::Token::read(token)?;
+        let mut registry = token.found()?;
+        token.merge(&mut registry, now());
+        let named = swarm.is_none_or(|swarm| registry.id().to_string() == swarm);
+        if named && registry.state().member(who).is_some() {
+            return Ok(());
+        }
+        let message = "this register is another one, or says nothing about this key";
+        Err(Error::because("bad_request", "unsound", message.to_owned()))
+    }
+
+    /// As text, what is kept of a swarm here and not in `token`.
+    pub(crate) async fn beyond(&self, swarm: &str, token: &str) -> Result<Option<String>, Error> {
+        let token = invite::Token::read(token)?;
+        Ok(token.lacks(&self.open(swarm).await?.registry))
+    }
+
+    /// Who founded a swarm that is kept here.
+    pub(crate) async fn founder(&self, swarm: &str) -> Result<Option<String>, Error> {
+        let registry = self.open(swarm).await?.registry;
+        Ok(registry.genesis().map(|genesis| genesis.owner.id().to_string()))
     }
 
     /// Forgets a swarm here; it goes on elsewhere.
@@ -420,13 +445,7 @@ fn terms(role: Role) -> Terms {
 
 /// A role by its name in the contract's spelling.
 pub(crate) fn role(name: &str) -> Result<Role, Error> {
-    match name {
-        "worker" => Ok(Role::Worker),
-        "coordinator" => Ok(Role::Coordinator),
-        "admin" => Ok(Role::Admin),
-        "owner" => Ok(Role::Owner),
-        _ => Err(Error::new("bad_request", format!("{name:?} is no role"))),
-    }
+    Role::of_word(name).ok_or_else(|| Error::new("bad_request", format!("{name:?} is no role")))
 }
 
 fn node_id(text: &str) -> Result<NodeId, Error> {

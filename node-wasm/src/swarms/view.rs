@@ -86,8 +86,8 @@ fn row(id: NodeId, member: &Member, standing: Option<Role>, me: Option<NodeId>) 
         .or(waits);
     MemberInfo {
         id: id.to_string(),
-        role: standing.map(word),
-        offered: offered.map(word),
+        role: standing.map(Role::word),
+        offered: offered.map(Role::word),
         accepted: standing.is_some(),
         until_ms: held
             .or(member.offered.as_ref())
@@ -110,15 +110,6 @@ fn rank(member: &MemberInfo) -> u8 {
         _ => 0,
     };
     order(member.role).max(order(member.offered))
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Worker => "worker",
-        Role::Coordinator => "coordinator",
-        Role::Admin => "admin",
-        Role::Owner => "owner",
-    }
 }
 
 fn policy_info(policy: &SwarmPolicy) -> PolicyInfo {
