@@ -297,10 +297,13 @@ impl Handle {
         let asking = (Rc::clone(&model), Rc::clone(&cancelled));
         wasm_bindgen_futures::spawn_local(async move {
             let (model, cancelled) = asking;
-            let told = match this.question(id, request, &model, page.clone()).await {
+            let question = this.question(id, request, (&model, &cancelled), page.clone());
+            let told = match question.await {
+                Ok(Some(question)) if !cancelled.get() => {
+                    this.ask(question).await.err().map(ChatEvent::Failed)
+                }
                 // Nobody has heard of it yet, so that nobody needs to be told to stop.
-                Ok(_) if cancelled.get() => Some(stopped_unasked()),
-                Ok(question) => this.ask(question).await.err().map(ChatEvent::Failed),
+                Ok(_) => Some(stopped_unasked()),
                 Err(error) => Some(ChatEvent::Failed(error)),
             };
             if let Some(end) = told {
@@ -343,13 +346,13 @@ impl Handle {
         crate::relay_api::health(&self.shared.config.relay_origin).await
     }
 
-    pub(crate) fn roll(&self) -> Rc<Roll> {
-        Rc::clone(&self.shared.roll)
-    }
     pub(crate) fn relay_origin(&self) -> &str {
         &self.shared.config.relay_origin
     }
 
+    pub(crate) fn roll(&self) -> Rc<Roll> {
+        Rc::clone(&self.shared.roll)
+    }
 
     pub(crate) fn commons(&self) -> &Commons {
         &self.shared.commons
@@ -359,19 +362,22 @@ impl Handle {
         self.shared.view.borrow_mut().change(change);
     }
 
-    /// What the node is asked, once all of that is known.
+    /// What the node is asked, once all of that is known; nothing where it was cancelled before the model was.
     async fn question(
         &self,
         id: RequestId,
         request: ChatRequest,
-        named: &OnceCell<String>,
+        (named, cancelled): (&OnceCell<String>, &Cell<bool>),
         page: mpsc::Sender<ChatEvent>,
-    ) -> Result<Happening, Error> {
+    ) -> Result<Option<Happening>, Error> {
         if self.shared.knobs.backend() == Backend::Gpu {
             // Asked for by name: without it there is no answer, rather than one from the processor.
             self.open_device().await?;
         }
         let model = self.model(request.model).await?;
+        if cancelled.get() {
+            return Ok(None);
+        }
         // It is said once.
         let _ = named.set(model.clone());
         // Others are asked for chunks only by somebody who asks them to compute anyway.
@@ -422,7 +428,7 @@ impl Handle {
             speculate: self.shared.config.speculate,
             shadow: self.shared.config.shadow,
         };
-        Ok(Happening::Asked(Box::new(ask), scribe))
+        Ok(Some(Happening::Asked(Box::new(ask), scribe)))
     }
 
     async fn ask(&self, question: Happening) -> Result<(), Error> {
