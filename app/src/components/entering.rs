@@ -47,12 +47,16 @@ fn ClaimCard(secret: String) -> impl IntoView {
     let secret = StoredValue::new(secret);
     let (offer, fault) = (RwSignal::new(None::<ClaimOffer>), RwSignal::new(None::<Fault>));
     let (busy, done) = (RwSignal::new(false), RwSignal::new(false));
-    spawn_local(async move {
-        match app.node.claim_offer(secret.get_value()).await {
-            Ok(found) => drop(offer.try_set(Some(found))),
-            Err(failed) => drop(fault.try_set(Some(failed))),
-        }
-    });
+    let ask = move || {
+        fault.set(None);
+        spawn_local(async move {
+            match app.node.claim_offer(secret.get_value()).await {
+                Ok(found) => drop(offer.try_set(Some(found))),
+                Err(failed) => drop(fault.try_set(Some(failed))),
+            }
+        });
+    };
+    ask();
     let claim = move |_| {
         busy.set(true);
         spawn_local(async move {
@@ -99,8 +103,23 @@ fn ClaimCard(secret: String) -> impl IntoView {
         <section class="card stack" aria-labelledby="claim-title" data-testid="claim" data-state=state>
             <h2 id="claim-title">{t.claim_title}</h2>
             {body}
-            {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
+            <Trouble fault=fault known=Signal::derive(move || offer.with(Option::is_some)) ask=Callback::new(move |()| ask()) />
         </section>
+    }
+}
+
+/// Why it did not work; where the relay was not reached, the way to try again: the address no longer has the secret.
+#[component]
+fn Trouble(fault: RwSignal<Option<Fault>>, known: Signal<bool>, ask: Callback<()>) -> impl IntoView {
+    let t = words();
+    move || {
+        fault.get().map(|fault| {
+            let lost = fault.code == "relay_unreachable" && !known.get();
+            let again = lost.then(|| {
+                view! { <button type="button" class="button" data-testid="try-again" on:click=move |_| ask.run(())>{t.try_again}</button> }
+            });
+            view! { <FaultNotice fault=fault /> {again} }
+        })
     }
 }
 
@@ -119,12 +138,16 @@ fn InviteCard(secret: String) -> impl IntoView {
     let secret = StoredValue::new(secret);
     let (info, fault) = (RwSignal::new(None::<InviteInfo>), RwSignal::new(None::<Fault>));
     let (busy, joined) = (RwSignal::new(false), RwSignal::new(None::<SwarmCard>));
-    spawn_local(async move {
-        match app.node.read_invite(secret.get_value()).await {
-            Ok(found) => drop(info.try_set(Some(found))),
-            Err(failed) => drop(fault.try_set(Some(failed))),
-        }
-    });
+    let ask = move || {
+        fault.set(None);
+        spawn_local(async move {
+            match app.node.read_invite(secret.get_value()).await {
+                Ok(found) => drop(info.try_set(Some(found))),
+                Err(failed) => drop(fault.try_set(Some(failed))),
+            }
+        });
+    };
+    ask();
     let take = move |_| {
         busy.set(true);
         spawn_local(async move {
@@ -173,7 +196,7 @@ fn InviteCard(secret: String) -> impl IntoView {
             data-role=move || info.with(|info| info.as_ref().map(|info| info.role.clone().unwrap_or_default().to_lowercase()))
             data-state=move || if joined.with(Option::is_some) { "joined" } else if info.with(Option::is_some) { "read" } else if fault.with(Option::is_some) { "refused" } else { "asking" }>
             {body}
-            {move || fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
+            <Trouble fault=fault known=Signal::derive(move || info.with(Option::is_some)) ask=Callback::new(move |()| ask()) />
         </section>
     }
 }
