@@ -216,7 +216,8 @@ fn Editor(id: u32, role: Role, text: String, editing: RwSignal<bool>) -> impl In
     let close = move || {
         // The message may be gone from the screen with its branch.
         _ = editing.try_set(false);
-        set_timeout(move || page::focus(&opener(id)), Duration::from_millis(50));
+        // The button is drawn again first.
+        set_timeout(move || page::focus(&opener(id)), Duration::ZERO);
     };
     let save = move |_| {
         let text = draft.get_untracked();
