@@ -119,4 +119,11 @@
       navigator.serviceWorker.register('/sw.js').catch((reason) => console.info(`no offline use: ${reason}`));
     });
   }
+
+  // The browser's offer to put the page on the home screen may come before the app runs, which shows it in its place.
+  addEventListener('beforeinstallprompt', (offer) => {
+    offer.preventDefault();
+    globalThis.manyhandsInstall = offer;
+  });
+  addEventListener('appinstalled', () => delete globalThis.manyhandsInstall);
 })();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -81,6 +82,23 @@ impl Lending {
             let wanted = lending.wanted.get();
             let power = app.settings.with(|settings| settings.power);
             app.node.set_power(if wanted { power } else { FULL_POWER });
+        });
+        // Somebody waits for the token that is being computed: the browser asks before it takes the page away.
+        Effect::new(move |heard: Option<Option<WindowListenerHandle>>| {
+            if let Some(heard) = heard.flatten() {
+                heard.remove();
+            }
+            // Only while lending: a page with such a listener is not kept for the way back.
+            lending.wanted.get().then(|| {
+                window_event_listener(ev::beforeunload, move |event| {
+                    let state = app.node.snapshot.with_untracked(|snapshot| snapshot.lend.state);
+                    if state == LendState::Working {
+                        event.prevent_default();
+                        // What older browsers look at; none shows the text.
+                        event.set_return_value("!");
+                    }
+                })
+            })
         });
         Effect::new(move || {
             app.node.set_guarded(app.settings.with(|settings| settings.cool));

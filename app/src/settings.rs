@@ -42,6 +42,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// A tone that nobody hears keeps a hidden page at work.
     pub tone: bool,
+    /// The offer of a home screen and a backup was put away.
+    pub keeping_put_away: bool,
 }
 
 impl Default for Settings {
@@ -64,6 +66,7 @@ impl Default for Settings {
             cool: true,
             schedule: Schedule::default(),
             tone: false,
+            keeping_put_away: false,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod capabilities;
 pub mod files;
 pub mod focus;
 pub mod history;
+pub mod home;
 pub mod idle;
 pub mod kept;
 pub mod page;

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::components::{
-    Conditions, FaultNotice, Invite, Invited, Mark, Missing, Scanner, SwarmSwitch,
+    Conditions, FaultNotice, Invite, Invited, Keeping, Mark, Missing, Scanner, SwarmSwitch,
 };
 use crate::context::{app, words};
 use crate::format;
@@ -46,6 +46,7 @@ pub fn LendPage(invited: bool) -> impl IntoView {
                 <Status lend=lend />
                 {move || app.lend_fault.get().map(|fault| view! { <FaultNotice fault=fault /> })}
             </section>
+            <Keeping />
             <GaveCard lend=lend />
             <Conditions />
             <Invite />
@@ -76,9 +77,7 @@ fn Status(lend: Memo<Lend>) -> impl IntoView {
             Some(share) => fill(t.lend_warm, &[("n", &share.to_string())]),
             None => t.lend_thanks.to_owned(),
         }),
-        LendState::Paused => {
-            Some(lend.with(|lend| pause_sentence(t, lend.reason.as_deref()).to_owned()))
-        }
+        LendState::Paused => Some(lend.with(|lend| pause_sentence(t, lend.reason.as_deref()).to_owned())),
         LendState::Loading | LendState::Error => None,
     };
     let layers = move || {
