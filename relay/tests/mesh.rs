@@ -541,7 +541,10 @@ async fn relays_that_name_each_other_are_one_network_and_survive_each_other() {
 fn garbage_on_the_websocket_and_the_p2p_port_harms_nobody_else() {
     use std::io::{Read, Write};
     let data = tempfile::tempdir().unwrap();
-    let relay = Relay::start(data.path(), &["--p2p-port", "0", "--stun-port", "0"]);
+    // A handshake that never comes is given up after a second.
+    let impatient = ["--limit", "handshake_timeout_s=1"];
+    let ports = ["--p2p-port", "0", "--stun-port", "0"];
+    let relay = Relay::start(data.path(), &[&ports[..], &impatient].concat());
     let upgrade = [
         ("connection", "upgrade"),
         ("upgrade", "websocket"),

@@ -52,7 +52,8 @@ fn members_blocks_children_and_records_have_their_limits() {
     let member = |n: u32| {
         let mut secret = [1; 32];
         secret[..4].copy_from_slice(&n.to_be_bytes());
-        Authority::Key(LocalKey::es256(&secret).unwrap().public_key())
+        // Of the kind that is quickly made: they only take up room.
+        Authority::Key(LocalKey::eddsa(&secret).unwrap().public_key())
     };
     let terms = Terms::plain(Role::Worker);
     let empty = Stage::new().registry;

@@ -2,6 +2,8 @@
 //! It does not soften any rule.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::OnceLock;
+
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _, Timestamp};
 
 use crate::{
@@ -10,8 +12,12 @@ use crate::{
 
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
+/// Each is made once: a test may ask for one ten thousand times, and making it takes longer than what it is for.
 pub(crate) fn key(n: u8) -> LocalKey {
-    LocalKey::es256(&[n; 32]).unwrap()
+    static KEYS: [OnceLock<LocalKey>; 256] = [const { OnceLock::new() }; 256];
+    KEYS[usize::from(n)]
+        .get_or_init(|| LocalKey::es256(&[n; 32]).unwrap())
+        .clone()
 }
 
 pub(crate) fn auth(n: u8) -> Authority {

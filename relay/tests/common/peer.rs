@@ -30,6 +30,12 @@ pub struct Behaviour {
     pub kad: kad::Behaviour<kad::store::MemoryStore>,
 }
 
+fn kad_config(patience: Duration) -> kad::Config {
+    let mut config = kad::Config::new(libp2p::StreamProtocol::new("/manyhands/kad/1"));
+    config.set_substreams_timeout(patience);
+    config
+}
+
 type Order = Box<dyn FnOnce(&mut Swarm<Behaviour>) + Send>;
 
 /// A peer whose swarm runs in a task of its own.
@@ -44,6 +50,11 @@ pub struct Peer {
 impl Peer {
     /// A new peer that knows nobody.
     pub fn new() -> Peer {
+        Peer::patient_for(Duration::from_secs(10))
+    }
+
+    /// The same, which gives up a question to the DHT after so long: a refusal is heard by no other sign.
+    pub fn patient_for(patience: Duration) -> Peer {
         let key = libp2p::identity::Keypair::generate_ed25519();
         let mut swarm = SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
@@ -70,7 +81,7 @@ impl Peer {
                 kad: kad::Behaviour::with_config(
                     key.public().to_peer_id(),
                     kad::store::MemoryStore::new(key.public().to_peer_id()),
-                    kad::Config::new(libp2p::StreamProtocol::new("/manyhands/kad/1")),
+                    kad_config(patience),
                 ),
             })
             .unwrap()
