@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every test there is, native and in the browser.
 //! It does not look at style; `cargo xtask ci` does, and then runs the same suites.
 
+use std::thread;
+
 use anyhow::{Context as _, Result};
 
 use crate::command::Cmd;
@@ -68,6 +70,9 @@ pub(crate) fn native(context: &Context, chosen: &[&str]) -> Result<Counts> {
             "--status-level=fail",
         ]);
         cargo.arg("--cargo-quiet");
+        // Tests of the relay and of sessions mostly wait: for a clock, a process, an answer.
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        cargo.arg(format!("--test-threads={}", 2 * cores));
     } else {
         cargo.args(["test", "--quiet", "--no-fail-fast"]);
     }
