@@ -9,9 +9,8 @@ use leptos::prelude::*;
 use node_wasm::{ChatRequest, ChatStream, Config, Handle, LendOptions, Sampling};
 // Plain data of the node's, shown as it is.
 pub use node_wasm::{
-    Attempt, ClaimOffer, CodeReader, InviteInfo, Loader, MAX_BACKUP_BYTES, MAX_CODE_SIDE,
-    MIN_PASSPHRASE_CHARS, MemberInfo, PolicyInfo, RelayHealth, SiteGave, SiteInfo, SwarmCard, Unlock,
-    opens_with_passkey, passkeys,
+    Attempt, CodeReader, LinkInfo, Loader, MAX_BACKUP_BYTES, MAX_CODE_SIDE, MIN_PASSPHRASE_CHARS, MemberInfo,
+    PolicyInfo, RelayHealth, SiteGave, SiteInfo, SwarmCard, Unlock, opens_with_passkey, passkeys,
 };
 
 use crate::catalogue::{self, Catalogue};
@@ -268,32 +267,22 @@ impl Node {
         handle.join_swarm(&token).await.map_err(from_error)
     }
 
-    pub async fn claim_offer(self, secret: String) -> Result<ClaimOffer, Fault> {
+    /// What a link of the relay's opens.
+    pub async fn read_link(self, is_claim: bool, secret: String) -> Result<LinkInfo, Fault> {
         let handle = self.handle.get_value();
-        handle.claim_offer(&secret).await.map_err(from_error)
+        handle.read_link(is_claim, &secret).await.map_err(from_error)
     }
 
-    /// Makes this browser's key the owner of the relay's swarm. The person has agreed before this is called.
-    pub async fn claim(self, secret: String) -> Result<Option<SwarmCard>, Fault> {
+    /// Takes what it gives. The person has agreed before this is called.
+    pub async fn take_link(self, is_claim: bool, secret: String) -> Result<SwarmCard, Fault> {
         let handle = self.handle.get_value();
-        handle.claim(&secret).await.map_err(from_error)
+        handle.take_link(is_claim, &secret).await.map_err(from_error)
     }
 
     /// The secret of an invite that gives no role.
     pub async fn open_invite(self) -> Result<String, Fault> {
         let handle = self.handle.get_value();
         handle.open_invite().await.map_err(from_error)
-    }
-
-    pub async fn read_invite(self, secret: String) -> Result<InviteInfo, Fault> {
-        let handle = self.handle.get_value();
-        handle.read_invite(&secret).await.map_err(from_error)
-    }
-
-    /// Takes the role of an invite. The person has agreed before this is called.
-    pub async fn take_invite(self, secret: String) -> Result<SwarmCard, Fault> {
-        let handle = self.handle.get_value();
-        handle.take_invite(&secret).await.map_err(from_error)
     }
 
     pub async fn leave_swarm(self, swarm: String) -> Result<(), Fault> {

@@ -1,14 +1,15 @@
 //! What a person asks of the relay over HTTP, and why it says no.
-//! It only carries: what is asked, and whether the answer holds, is for whoever asks.
+//! It only carries: what is asked, and whether the answer holds, is for whoever asks. Answers stay the browser's own
+//! values: a reader for each kind of them would weigh more than all that is read.
 
 use gloo::net::http::{Request, Response};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
 
 use crate::error::Error;
 
 /// No honest answer is longer: a register of a thousand records.
-const MAX_ANSWER_BYTES: usize = 1 << 20;
+const MAX_ANSWER_CHARS: usize = 1 << 20;
 /// The words for why that a screen can translate.
 const REASONS: [&str; 7] = [
     "invite_unknown",
@@ -20,69 +21,64 @@ const REASONS: [&str; 7] = [
     "full",
 ];
 
-#[derive(Deserialize)]
-struct Refused {
-    error: Why,
-}
-
-#[derive(Deserialize)]
-struct Why {
-    message: String,
-    #[serde(default)]
-    reason: Option<String>,
-}
-
 /// Asks the relay at `origin` for `path`.
-pub(crate) async fn get<T: DeserializeOwned>(origin: &str, path: &str) -> Result<T, Error> {
-    read(&sent(origin, Request::get(&format!("{origin}{path}")).send().await).await?)
+pub(crate) async fn get(origin: &str, path: &str) -> Result<JsValue, Error> {
+    said(origin, Request::get(&format!("{origin}{path}")).send().await).await
 }
 
-/// Tells it something.
-pub(crate) async fn post<T: DeserializeOwned>(
-    origin: &str,
-    path: &str,
-    body: &serde_json::Value,
-) -> Result<T, Error> {
+/// Tells it something, as pairs of names and texts that need no escapes.
+pub(crate) async fn post(origin: &str, path: &str, body: &[(&str, &str)]) -> Result<JsValue, Error> {
+    let pairs: Vec<String> = body
+        .iter()
+        .map(|(name, text)| format!("\"{name}\":\"{text}\""))
+        .collect();
     let request = Request::post(&format!("{origin}{path}"))
         .header("content-type", "application/json")
-        .body(body.to_string())
+        .body(format!("{{{}}}", pairs.join(",")))
         .map_err(|e| Error::internal(format!("a request: {e}")))?;
-    read(&sent(origin, request.send().await).await?)
+    said(origin, request.send().await).await
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|e| Error::relay(format!("the relay answers something else: {e}")))
+/// A part of an answer; undefined where there is none.
+pub(crate) fn part(answer: &JsValue, name: &str) -> JsValue {
+    Reflect::get(answer, &name.into()).unwrap_or_default()
+}
+
+/// The same as text.
+pub(crate) fn text(answer: &JsValue, name: &str) -> Option<String> {
+    part(answer, name).as_string()
+}
+
+/// The same where an answer without it is none.
+pub(crate) fn need(answer: &JsValue, name: &str) -> Result<String, Error> {
+    text(answer, name).ok_or_else(|| Error::relay(format!("the relay's answer has no {name}")))
 }
 
 /// What the relay said, or why it said no.
-async fn sent(origin: &str, response: Result<Response, gloo::net::Error>) -> Result<Vec<u8>, Error> {
-    let response =
-        response.map_err(|e| Error::relay(format!("the relay at {origin} does not answer: {e}")))?;
+async fn said(origin: &str, response: Result<Response, gloo::net::Error>) -> Result<JsValue, Error> {
+    let lost = |e: gloo::net::Error| Error::relay(format!("the relay at {origin} does not answer: {e}"));
+    let response = response.map_err(lost)?;
     let (ok, status) = (response.ok(), response.status());
-    let bytes = response
-        .binary()
-        .await
-        .map_err(|e| Error::relay(format!("the relay's answer broke off: {e}")))?;
-    if bytes.len() > MAX_ANSWER_BYTES {
-        let message = format!("the relay's answer has {} bytes", bytes.len());
+    let read = response.text().await.map_err(lost)?;
+    if read.len() > MAX_ANSWER_CHARS {
+        let message = format!("the relay's answer has {} letters", read.len());
         return Err(Error::relay(message));
     }
+    let answer = js_sys::JSON::parse(&read);
     if ok {
-        return Ok(bytes);
+        return answer.map_err(|_| Error::relay("the relay answers something else"));
     }
-    let code = if status < 500 {
-        "bad_request"
-    } else {
-        "relay_unreachable"
-    };
-    let Ok(Refused { error }) = serde_json::from_slice(&bytes) else {
-        return Err(Error::new(code, format!("the relay answers {status}")));
-    };
-    let known = REASONS
-        .into_iter()
-        .find(|known| error.reason.as_deref() == Some(*known));
-    Err(match known {
-        Some(reason) => Error::because("not_allowed", reason, error.message),
-        None => Error::new(code, error.message),
-    })
+    let error = part(&answer.unwrap_or_default(), "error");
+    let message = text(&error, "message").unwrap_or_else(|| format!("the relay answers {status}"));
+    let reason = text(&error, "reason");
+    Err(
+        match REASONS
+            .into_iter()
+            .find(|known| reason.as_deref() == Some(*known))
+        {
+            Some(reason) => Error::because("not_allowed", reason, message),
+            None if status < 500 => Error::new("bad_request", message),
+            None => Error::relay(message),
+        },
+    )
 }

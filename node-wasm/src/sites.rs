@@ -12,7 +12,7 @@ use crate::consents::now;
 use crate::error::Error;
 use crate::kept::{Drawer, Place};
 use crate::keys::KeyPair;
-use crate::relay_desk;
+use crate::relay_desk::{self, need, part, text};
 use crate::swarms::{decode, encode};
 
 const PLACE: Place = Place {
@@ -46,26 +46,10 @@ pub struct SiteGave {
 }
 
 /// A published loader and its hash.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loader {
     pub file: String,
     pub integrity: String,
-}
-
-#[derive(Deserialize)]
-struct Loaders {
-    newest: String,
-    versions: Vec<Loader>,
-}
-
-#[derive(Deserialize)]
-struct Counted {
-    signed: String,
-}
-
-#[derive(Deserialize)]
-struct Publisher {
-    publisher: String,
 }
 
 pub(crate) struct Sites {
@@ -118,15 +102,16 @@ impl Sites {
 
     /// What the relay counted for a site.
     pub(crate) async fn counts(&self, key: &str) -> Result<SiteGave, Error> {
-        let counted: Counted = relay_desk::get(&self.origin, &format!("/api/v1/sites/{key}/counts")).await?;
-        let publisher: Publisher = relay_desk::get(&self.origin, "/api/v1/claim").await?;
+        let counted = relay_desk::get(&self.origin, &format!("/api/v1/sites/{key}/counts")).await?;
+        let publisher = relay_desk::get(&self.origin, "/api/v1/claim").await?;
         let unsound = |e: String| Error::relay(format!("the relay's count does not hold: {e}"));
-        let bytes = decode(&counted.signed).ok_or_else(|| unsound("not base64url".to_owned()))?;
+        let bytes = decode(&need(&counted, "signed")?).ok_or_else(|| unsound("not base64url".to_owned()))?;
         let counts = Signed::<SiteCounts>::from_bytes(&bytes)
             .and_then(|signed| signed.verify())
             .map_err(|e| unsound(e.to_string()))?;
         let signer = hex(&counts.signer());
-        if signer != publisher.publisher || format!("k_{}", encode(&counts.site.to_bytes())) != key {
+        if signer != need(&publisher, "publisher")? || format!("k_{}", encode(&counts.site.to_bytes())) != key
+        {
             return Err(unsound("signed by another key, or about another site".to_owned()));
         }
         Ok(SiteGave {
@@ -142,11 +127,15 @@ impl Sites {
 
     /// The newest loader that the relay serves, and its hash.
     pub(crate) async fn loader(&self) -> Result<Loader, Error> {
-        let Loaders { newest, versions } = relay_desk::get(&self.origin, "/embed/v1.json").await?;
-        versions
-            .into_iter()
-            .find(|version| version.file == newest)
-            .ok_or_else(|| Error::relay("the relay names a loader that it does not list"))
+        let loaders = relay_desk::get(&self.origin, "/embed/v1.json").await?;
+        let file = need(&loaders, "newest")?;
+        let versions = js_sys::Array::from(&part(&loaders, "versions"));
+        let version = versions
+            .iter()
+            .find(|version| text(version, "file").as_ref() == Some(&file))
+            .ok_or_else(|| Error::relay("the relay names a loader that it does not list"))?;
+        let integrity = need(&version, "integrity")?;
+        Ok(Loader { file, integrity })
     }
 
     /// Takes a site back, as far as the relay can be reached, and forgets its key.
@@ -168,8 +157,8 @@ impl Sites {
             .check()
             .map_err(|e| Error::new("bad_request", e.to_string()))?;
         let signed = site.pair.sign(&statement).await?;
-        let body = serde_json::json!({ "statement": encode(&signed.to_bytes()) });
-        relay_desk::post::<serde::de::IgnoredAny>(&self.origin, "/api/v1/sites", &body).await?;
+        let statement_text = encode(&signed.to_bytes());
+        relay_desk::post(&self.origin, "/api/v1/sites", &[("statement", &statement_text)]).await?;
         site.info.origins = origins;
         site.info.sequence = statement.sequence;
         self.drawer.put(&site.info.key, &stored(&site)?).await?;

@@ -1,7 +1,6 @@
 //! The way to bring another device here: a code to scan and a link to copy.
 //! Says so where the address reaches this computer only; a relay that makes no invites leaves the address alone.
 
-use futures::future::{Either, select};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -22,12 +21,16 @@ pub fn Invite() -> impl IntoView {
     // None: the relay has not answered yet. Without a secret the plain address shows the way too.
     let secret = RwSignal::new(None::<String>);
     spawn_local(async move {
-        let asked = Box::pin(node.open_invite());
-        let minted = match select(asked, Box::pin(page::sleep(PATIENCE_MS))).await {
-            Either::Left((Ok(minted), _)) => format!("#v1.{minted}"),
-            _ => String::new(),
-        };
-        secret.try_set(Some(minted));
+        let minted = node.open_invite().await;
+        secret.try_set(Some(
+            minted.map_or(String::new(), |minted| format!("#v1.{minted}")),
+        ));
+    });
+    spawn_local(async move {
+        page::sleep(PATIENCE_MS).await;
+        if secret.try_get_untracked() == Some(None) {
+            secret.set(Some(String::new()));
+        }
     });
     let best = Memo::new(move |_| {
         let (origin, trouble) = snapshot.with(|s| invitation::best(&page::origin(), &s.reachable));

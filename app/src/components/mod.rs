@@ -46,7 +46,7 @@ pub use conditions::Conditions;
 pub use connection::ConnectionPill;
 pub use consent_dialog::ConsentDialog;
 pub use dialog::Dialog;
-pub use entering::{Claim, Invited};
+pub use entering::RelayLink;
 pub use fault::FaultNotice;
 pub use hello::Hello;
 pub use history::{DeleteChat, History};

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use crate::components::{Agreements, Claim, Identity, MySites, MySwarms};
+use crate::components::{Agreements, Identity, MySites, MySwarms, RelayLink};
 use crate::context::words;
 
 #[component]
@@ -15,7 +15,7 @@ pub fn KeysPage() -> impl IntoView {
                 <h1>{t.keys_title}</h1>
                 <p class="lead">{t.keys_lead}</p>
             </header>
-            <Claim />
+            <RelayLink is_claim=true />
             <Identity />
             <MySwarms />
             <Agreements />

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::components::{
-    Conditions, FaultNotice, Invite, Invited, Keeping, Mark, Missing, Scanner, SwarmSwitch,
+    Conditions, FaultNotice, Invite, Keeping, Mark, Missing, RelayLink, Scanner, SwarmSwitch,
 };
 use crate::context::{app, words};
 use crate::format;
@@ -35,7 +35,7 @@ pub fn LendPage(invited: bool) -> impl IntoView {
                 <h1>{title}</h1>
                 <p class="lead">{lead}</p>
             </header>
-            {invited.then(|| view! { <Invited /> })}
+            {invited.then(|| view! { <RelayLink is_claim=false /> })}
             <SwarmSwitch />
             <section class="card lend" class:on=move || on.get()>
                 <button type="button" class="lend-toggle" data-testid="lend-toggle" aria-pressed=move || on.get().to_string()

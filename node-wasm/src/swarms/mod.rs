@@ -210,7 +210,14 @@ impl Swarms {
         let mut kept = self.open(swarm).await?;
         let pair = self.card.need().await?;
         let me = pair.node_id();
+        // A Worker who was offered more accepts that, on the chain.
+        let offered = kept
+            .registry
+            .state()
+            .member(me)
+            .is_some_and(|member| member.offered.is_some());
         if let Attempt::Accept | Attempt::Resign = attempt
+            && !(offered && matches!(attempt, Attempt::Accept))
             && let Some(grant) = worker_grant(&kept.registry, me)
         {
             // Workers say so beside the chain.
