@@ -12,6 +12,10 @@ import { lent } from '../pages/shown.ts';
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const PROMPT = 'Once upon a time';
 const TOKENS = 32;
+/** A phone's line away from home ("Fast 4G"): how long it takes there and back, and how much it carries. */
+const LINE = { tripMs: 170, bytesPerMs: 1_100 };
+/** From the code to lending, without the model's bytes; a third is left to connecting and computing. */
+const MOST_ON_THE_LINE_MS = 10_000;
 
 /** What a camera reads off the screen. */
 async function scan(desk: Page): Promise<string> {
@@ -96,12 +100,24 @@ test('a phone that scans the QR code lends after two taps, and computes a third 
   const link = new URL(await scan(desk.page));
   link.search = new URLSearchParams({ layers: last.join('-'), backend: 'cpu', storage: 'memory' }).toString();
   const { page: phone } = await openTab(PHONE);
+  const transfers: Promise<{ path: string; bytes: number }>[] = [];
+  phone.on('requestfinished', (request) => {
+    const path = new URL(request.url()).pathname;
+    transfers.push(request.sizes().then(({ responseBodySize, responseHeadersSize }) => ({ path, bytes: responseBodySize + responseHeadersSize })));
+  });
   await phone.goto(link.href);
   await phone.getByTestId('lend-toggle').tap();
   await phone.locator('[data-testid=consent-dialog][data-for=lend]').getByTestId('consent-accept').tap();
   const agreed = Date.now();
   await lent(phone);
   console.log(`figure: a phone is ready: ${Date.now() - agreed} ms after it agreed`);
+  const asked = await Promise.all(transfers);
+  const bytes = asked.filter(({ path }) => !path.startsWith('/models/')).reduce((sum, transfer) => sum + transfer.bytes, 0);
+  // As if each waited for the one before.
+  const onTheLine = asked.length * LINE.tripMs + bytes / LINE.bytesPerMs;
+  console.log(`figure: from the code to lending on a phone's line: ${asked.length} trips and ${bytes} bytes, ${Math.round(onTheLine)} ms at most`);
+  expect(bytes, 'the app itself is counted').toBeGreaterThan(1_000_000);
+  expect(onTheLine).toBeLessThan(MOST_ON_THE_LINE_MS);
 
   const chat = new ChatPage((await openTab()).page);
   await chat.open(model.id, 'swarm', TOKENS);
