@@ -2,11 +2,8 @@
 //! It follows no link; whoever asked judges and shows what was read.
 
 use std::pin::pin;
-use std::time::Duration;
 
-use futures::channel::oneshot;
 use futures::future::{Either, select};
-use leptos::prelude::set_timeout;
 use send_wrapper::SendWrapper;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -18,7 +15,7 @@ use crate::frame;
 use crate::state::{CodeReader, MAX_CODE_SIDE};
 
 /// Four looks a second: quick for a person, little for a phone.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY_MS: i32 = 250;
 /// How often in a row a reader may fail before it is given up: the first frames of a camera are often none.
 const MAX_FAILURES: u32 = 8;
 
@@ -79,7 +76,7 @@ impl Camera {
                     Reader::Ours { .. } => None,
                 };
             }
-            pause().await;
+            page::sleep(LOOK_EVERY_MS).await;
         }
         Seen::Failed
     }
@@ -93,7 +90,7 @@ impl Camera {
             if !self.is_live() {
                 return Seen::Failed;
             }
-            pause().await;
+            page::sleep(LOOK_EVERY_MS).await;
         }
     }
 
@@ -180,12 +177,6 @@ impl Reader {
             }
         }
     }
-}
-
-async fn pause() {
-    let (over, wait) = oneshot::channel::<()>();
-    set_timeout(move || _ = over.send(()), LOOK_EVERY);
-    let _ = wait.await;
 }
 
 async fn wait(object: &JsValue, method: &str, arguments: &[&JsValue]) -> Result<JsValue, JsValue> {
