@@ -8,7 +8,7 @@ use super::{FaultNotice, Icon, icon};
 use crate::catalogue::{Catalogue, Entry};
 use crate::context::{app, words};
 use crate::format;
-use crate::i18n::{fill, isolate};
+use crate::i18n::fill;
 use crate::source::Source;
 
 #[component]
@@ -53,12 +53,12 @@ fn Line(entry: Entry) -> impl IntoView {
     let site = source.url.split('/').nth(2).unwrap_or_default().to_owned();
     let [_, memory, license] = facts(entry.bytes, &entry.license);
     let facts = [
-        isolate(&parameters(entry.parameters_m)),
+        t.isolate(&parameters(entry.parameters_m)),
         fill(t.about_size, &[("n", &format::bytes(entry.bytes))]),
         said(memory),
         said(license),
-        isolate(&entry.languages),
-        isolate(&site),
+        t.isolate(&entry.languages),
+        t.isolate(&site),
     ]
     .join(" · ");
     let pinned = if entry.model.is_some() {

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{FaultNotice, Icon, icon};
 use crate::context::{app, words};
 use crate::format;
-use crate::i18n::{fill, isolate};
+use crate::i18n::fill;
 use crate::shelf::{Job, JobState, Task};
 
 #[component]
@@ -97,7 +97,7 @@ fn sentence(t: &'static crate::i18n::Words, job: &Job) -> String {
             let speed = job
                 .pace
                 .bytes_per_s()
-                .map(|rate| isolate(&format!("{}/s", format::bytes(rate as u64))));
+                .map(|rate| t.isolate(&format!("{}/s", format::bytes(rate as u64))));
             let left = job.pace.left_ms(job.total_bytes).map(|ms| {
                 let left = format::duration_ms((ms / 1000.0).ceil() * 1000.0);
                 fill(t.job_left, &[("t", &left)])

@@ -6,7 +6,6 @@ use leptos::prelude::*;
 use crate::context::{app, words};
 use crate::fit::{Fit, fit, memory_bytes};
 use crate::format;
-use crate::i18n::isolate;
 
 /// Size, memory and license, each with its name.
 pub(super) fn facts(bytes: u64, license: &str) -> [(&'static str, String); 3] {
@@ -25,7 +24,7 @@ pub(super) fn facts(bytes: u64, license: &str) -> [(&'static str, String); 3] {
 
 /// A fact as plain text: what is not of the page's language keeps its own direction, and a number its unit.
 pub(super) fn said((name, value): (&'static str, String)) -> String {
-    format!("{name}: {}", isolate(&value.replace(' ', "\u{a0}")))
+    format!("{name}: {}", words().isolate(&value.replace(' ', "\u{a0}")))
 }
 
 /// Whether a file of this length fits the device, as a word.

@@ -9,7 +9,7 @@ use super::{Icon, icon};
 use crate::context::words;
 use crate::conversation::{MEMBERS, Message};
 use crate::format;
-use crate::i18n::{fill, isolate};
+use crate::i18n::fill;
 use crate::view::{Hop, Route};
 
 #[component]
@@ -108,7 +108,7 @@ fn hop(hop: &Hop) -> AnyView {
     );
     let what = [hop.backend.to_uppercase(), hop.adapter.clone()];
     let what: Vec<String> = what.into_iter().filter(|word| !word.is_empty()).collect();
-    let facts = format!(" · {} {}", isolate(&format::duration_ms(hop.ms)), t.route_step);
+    let facts = format!(" · {} {}", t.isolate(&format::duration_ms(hop.ms)), t.route_step);
     view! {
         <li
             class="hop"

@@ -66,8 +66,17 @@ impl Language {
     }
 }
 
-/// A value within other text that keeps its own direction: `1.2 GB` is not turned round in Arabic.
-pub fn isolate(value: &str) -> String {
+impl Words {
+    /// A value within this language's text that keeps its own direction: `1.2 GB` is not turned round in Arabic.
+    pub fn isolate(&self, value: &str) -> String {
+        match self.direction {
+            "rtl" => isolate(value),
+            _ => value.to_owned(),
+        }
+    }
+}
+
+fn isolate(value: &str) -> String {
     format!("\u{2068}{value}\u{2069}")
 }
 
@@ -100,6 +109,7 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use std::collections::BTreeSet;
 
