@@ -230,7 +230,8 @@ pub fn is_outside(target: Option<web_sys::EventTarget>, of: &str) -> bool {
 pub fn is_taken(event: &web_sys::KeyboardEvent) -> bool {
     let is_of_a_list = || {
         let target = event.target()?.dyn_into::<web_sys::Element>().ok()?;
-        target.closest("select").ok().flatten()
+        // Where a browser knows no `:open`, an open list keeps its keys to itself.
+        target.closest("select:open").ok().flatten()
     };
     let dialog = || {
         web_sys::window()?

@@ -110,6 +110,7 @@ struct Reader {
     url: String,
     site: Site,
     reader: ReadableStreamDefaultReader,
+    is_over: bool,
 }
 
 impl Reader {
@@ -120,21 +121,25 @@ impl Reader {
             url: url.to_owned(),
             site,
             reader: body.get_reader().unchecked_into(),
+            is_over: false,
         })
     }
 
     async fn next(&mut self) -> Result<Option<Uint8Array>, Failure> {
-        let failed = |e: JsValue| self.site.failed(&self.url, &e);
-        let read = JsFuture::from(self.reader.read()).await.map_err(failed)?;
-        let value = js_sys::Reflect::get(&read, &"value".into()).map_err(failed)?;
-        Ok(value.dyn_into().ok())
+        let read = JsFuture::from(self.reader.read()).await;
+        let value = read.and_then(|read| js_sys::Reflect::get(&read, &"value".into()));
+        let piece = value.map(|value| value.dyn_into().ok());
+        self.is_over = !matches!(piece, Ok(Some(_)));
+        piece.map_err(|e| self.site.failed(&self.url, &e))
     }
 }
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        // Nobody waits for the end of what is not wanted any more.
-        let _ = self.reader.cancel();
+        // Nobody waits for the end of what is not wanted any more. What has failed would fail once more.
+        if !self.is_over {
+            let _ = self.reader.cancel();
+        }
     }
 }
 
