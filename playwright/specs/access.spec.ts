@@ -2,6 +2,7 @@
 import type { Page } from '@playwright/test';
 import { archive } from '../fixtures/archive.ts';
 import { seriousFaults } from '../fixtures/axe.ts';
+import { tabTo } from '../fixtures/keyboard.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
@@ -227,23 +228,3 @@ const tooSmall = (page: Page): Promise<string[]> =>
       .filter(({ area }) => area.height < LEAST || area.width < LEAST)
       .map(({ element, area }) => `${area.width.toFixed(0)} × ${area.height.toFixed(0)}: ${element.outerHTML.slice(0, 100)}`);
   });
-
-/** Presses Tab until the focus is on such an element, which must then show it. */
-async function tabTo(page: Page, selector: string): Promise<void> {
-  for (let presses = 0; presses < 150; presses += 1) {
-    await page.keyboard.press('Tab');
-    const found = await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector);
-    if (!found) continue;
-    const shown = await page.evaluate(() => {
-      const element = document.activeElement!;
-      const outlined = (each: Element | null) => {
-        const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(each ?? element);
-        return (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none';
-      };
-      return outlined(element) || outlined(element.closest('label')) || outlined(element.parentElement);
-    });
-    expect(shown, `${selector} shows that it has the focus`).toBe(true);
-    return;
-  }
-  throw new Error(`the keyboard does not reach ${selector}`);
-}
