@@ -32,12 +32,15 @@ const TALKS = archive(
 );
 
 const PAGES = { chat: '/', lend: '/lend', swarm: '/swarm', models: '/models', keys: '/keys', settings: '/settings' };
-const SCREENS = { phone: { width: 390, height: 844 }, desk: { width: 1280, height: 800 } };
+const SCREENS = {
+  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
+  desk: { viewport: { width: 1280, height: 800 } },
+};
 
-for (const [screen, viewport] of Object.entries(SCREENS)) {
+for (const [screen, device] of Object.entries(SCREENS)) {
   for (const colorScheme of ['light', 'dark'] as const) {
     test(`every page fits a ${screen}, ${colorScheme}`, async ({ openTab }, info) => {
-      const { page } = await openTab({ viewport, colorScheme });
+      const { page } = await openTab({ ...device, colorScheme });
       await page.goto('/');
       await online(page);
       for (const [name, route] of Object.entries(PAGES)) {
@@ -49,7 +52,7 @@ for (const [screen, viewport] of Object.entries(SCREENS)) {
 
     test(`an answer, the conversations, the shortcuts and a kept model fit a ${screen}, ${colorScheme}`, async ({ relay, openTab }, info) => {
       const model = (await relay.models())[0]!;
-      const { page } = await openTab({ viewport, colorScheme, serviceWorkers: 'block' });
+      const { page } = await openTab({ ...device, colorScheme, serviceWorkers: 'block' });
       await new SettingsPage(page).import(TALKS);
       const shoot = async (name: string) => {
         await picture(page, info, `${name}-${screen}-${colorScheme}`);
