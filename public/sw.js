@@ -5,6 +5,8 @@
 const CACHE = 'manyhands-app-1';
 // trunk and xtask put a hash into the names of what never changes.
 const HASHED = /-[0-9a-f]{15,16}[^/]*\.(?:js|wasm|css)$/;
+// This browser alone fills the cache: what an answer would be to another (`Vary`) does not matter here.
+const ANY = { ignoreSearch: true, ignoreVary: true };
 // `/models` itself is a page of the app; what lies below it are files.
 const NOT_OURS = /^\/(?:(?:api|embed|sdk|livez|readyz|healthz|metrics)(?:\/|$)|models\/)/;
 
@@ -42,7 +44,7 @@ async function keepEngine() {
   const scripts = [...(await loader.clone().text()).matchAll(/'\.(\/compute-[^']+)\.js'/g)].map((match) => match[1]);
   await cache.put('/compute_loader.js', loader);
   for (const name of scripts.flatMap((script) => [`${script}.js`, `${script}_bg.wasm`])) {
-    if (await cache.match(name)) continue;
+    if (await cache.match(name, ANY)) continue;
     const answer = await fetch(name);
     if (answer.ok) await cache.put(name, answer);
   }
@@ -72,7 +74,7 @@ async function imported(name) {
 
 async function keptOr(request) {
   const cache = await caches.open(CACHE);
-  const kept = await cache.match(request, { ignoreSearch: true });
+  const kept = await cache.match(request, ANY);
   if (kept) return kept;
   const answer = await fetch(request);
   if (answer.ok) {
@@ -87,7 +89,7 @@ async function dropOlder(cache, pathname) {
   const kind = (path) => path.replace(/-[0-9a-f]{16}/, '');
   for (const { url } of await cache.keys()) {
     const other = new URL(url).pathname;
-    if (other !== pathname && HASHED.test(other) && kind(other) === kind(pathname)) await cache.delete(url);
+    if (other !== pathname && HASHED.test(other) && kind(other) === kind(pathname)) await cache.delete(url, ANY);
   }
 }
 
@@ -98,7 +100,7 @@ async function freshOr(key, request) {
     if (answer.ok && answer.type === 'basic') await cache.put(key, answer.clone());
     return answer;
   } catch (error) {
-    const kept = await cache.match(key, { ignoreSearch: true });
+    const kept = await cache.match(key, ANY);
     if (kept) return kept;
     throw error;
   }
