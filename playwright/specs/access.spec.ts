@@ -6,6 +6,8 @@ import { tabTo } from '../fixtures/keyboard.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ModelsPage } from '../pages/models.ts';
 import { SettingsPage } from '../pages/settings.ts';
+import { online } from '../pages/shown.ts';
+import { walk } from '../pages/walk.ts';
 
 const ROUTES = ['/', '/lend', '/join', '/swarm', '/models', '/keys', '/settings'];
 const TALK = archive({
@@ -25,13 +27,13 @@ for (const theme of ['light', 'dark'] as const) {
       const { page } = await openTab({ serviceWorkers: 'block', colorScheme: theme });
       await dressed(page, { theme, language });
       await new SettingsPage(page).import(TALK, /1/);
+      await online(page);
+      await expect(page.locator('html')).toHaveAttribute('dir', language === 'ar' ? 'rtl' : 'ltr');
       for (const route of ROUTES) {
-        await page.goto(route);
-        await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
-        await expect(page.locator('html')).toHaveAttribute('dir', language === 'ar' ? 'rtl' : 'ltr');
+        await walk(page, route);
         await expectNoFault(page, `${route} ${theme} ${language}`);
       }
-      await page.goto('/');
+      await walk(page, '/');
       await page.locator('.history-open').first().click();
       await page.getByTestId('message-route').locator('summary').click();
       await expectNoFault(page, `an answer ${theme} ${language}`);
@@ -46,9 +48,10 @@ test('nothing is wider than a screen of 320 pixels, and the page itself never sc
   const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 320, height: 640 } });
   for (const language of ['en', 'es', 'ar']) {
     await dressed(page, { language });
+    await page.goto('/settings');
     await new SettingsPage(page).import(TALK);
     for (const route of [...ROUTES, '/?talk']) {
-      await page.goto(route);
+      await walk(page, route);
       if (route === '/?talk') {
         await page.locator('.menu').click();
         await page.locator('.history-open').first().click();
@@ -72,12 +75,12 @@ test('nothing is wider than a screen of 320 pixels, and the page itself never sc
 test('on a phone everything that is touched is 44 pixels large', async ({ openTab }) => {
   const { page } = await openTab({ serviceWorkers: 'block', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
   await new SettingsPage(page).import(TALK);
+  await online(page);
   for (const route of ROUTES) {
-    await page.goto(route);
-    await expect(page.getByTestId('connection')).toHaveAttribute('data-state', 'online');
+    await walk(page, route);
     expect(await tooSmall(page), route).toEqual([]);
   }
-  await page.goto('/');
+  await walk(page, '/');
   await page.locator('.menu').tap();
   await expect(page.locator('.history-open').first()).toBeInViewport();
   expect(await tooSmall(page), 'the conversations').toEqual([]);
