@@ -91,11 +91,7 @@ pub enum Ask {
     ReadManifest { model: String },
     /// Read a QR code in a picture of at most `MAX_CODE_SIDE` points a side, one byte of grey for each; answered by
     /// `Answer::Bytes`.
-    ReadCode {
-        width: u32,
-        height: u32,
-        grey: ByteBuf,
-    },
+    ReadCode { width: u32, height: u32, grey: ByteBuf },
     /// What peers had for `Update::AskPeers`; nothing where none had it.
     FromPeers { question: u64, bytes: Option<ByteBuf> },
 }

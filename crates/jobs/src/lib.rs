@@ -9,6 +9,6 @@ mod ask;
 
 pub use answer::{Answer, Failure, Kept, KeptModel, ModelFacts, StepOutput, Told, Update};
 pub use ask::{
-    Ask, Backend, ChatMessage, FileEnd, ImportAbout, MAX_CODE_SIDE, Prompt, Request, Sampling, Sought, StageKey, StepInput,
-    StepWant, Wire,
+    Ask, Backend, ChatMessage, FileEnd, ImportAbout, MAX_CODE_SIDE, Prompt, Request, Sampling, Sought,
+    StageKey, StepInput, StepWant, Wire,
 };
