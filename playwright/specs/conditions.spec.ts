@@ -57,19 +57,22 @@ test('at a quarter of the power each step is followed by three times its length 
     await page.addInitScript(() => {
       const steps: { posted: number; ended: number; computeMs: number }[] = [];
       Object.defineProperty(globalThis, '__steps', { value: steps });
-      const post = Worker.prototype.postMessage;
       const open = new Map<number, number>();
-      Worker.prototype.postMessage = function (this: Worker, message: any, ...rest: any[]) {
-        if (!(this as any).noted) {
-          (this as any).noted = true;
+      globalThis.Worker = class extends Worker {
+        constructor(...about: ConstructorParameters<typeof Worker>) {
+          super(...about);
+          // Heard before the node hears it, which does much in answer before anybody else does.
           this.addEventListener('message', ({ data }: MessageEvent) => {
             const posted = open.get(Number(data.id));
             const stepped = data.update?.Done?.Stepped;
             if (posted !== undefined && stepped) steps.push({ posted, ended: Date.now(), computeMs: stepped.compute_ms });
           });
         }
-        if (message?.ask?.Step) open.set(Number(message.id), Date.now());
-        return (post as any).call(this, message, ...rest);
+
+        override postMessage(message: any, ...rest: any[]) {
+          if (message?.ask?.Step) open.set(Number(message.id), Date.now());
+          return (super.postMessage as any)(message, ...rest);
+        }
       };
     });
   });
@@ -87,11 +90,14 @@ test('at a quarter of the power each step is followed by three times its length 
   const short = steps.slice(1).filter((step, at) => step.posted - steps[at]!.ended < 3 * steps[at]!.computeMs - 2);
   expect(short).toEqual([]);
 
-  const figures = await page.locator('section[aria-labelledby=gave-title] dd').allInnerTexts();
-  const [jobs, tokens] = figures.map((text) => Number(text.replace(/[^\d]/g, '')));
-  expect(jobs).toBeGreaterThanOrEqual(1);
-  expect(tokens).toBeGreaterThanOrEqual(96);
-  expect(figures[2]).toMatch(/^[1-9]/);
+  // They are drawn a few times a second, not with every token.
+  await expect(async () => {
+    const figures = await page.locator('section[aria-labelledby=gave-title] dd').allInnerTexts();
+    const [jobs, tokens] = figures.map((text) => Number(text.replace(/[^\d]/g, '')));
+    expect(jobs).toBeGreaterThanOrEqual(1);
+    expect(tokens).toBeGreaterThanOrEqual(96);
+    expect(figures[2]).toMatch(/^[1-9]/);
+  }).toPass({ timeout: 10_000 });
   await expect(page.getByTestId('gave-energy')).toHaveText(/Wh$/);
 });
 
