@@ -167,8 +167,17 @@ impl App {
 
     /// Reads what was agreed to on earlier visits.
     pub async fn read_receipts(self) {
+        let before = self.receipts.get_untracked();
         if let Ok(kept) = self.node.receipts().await {
-            self.receipts.update(|receipts| receipts.take_in(kept));
+            let mut receipts = self.receipts.get_untracked();
+            // What was agreed to or taken back meanwhile is read again by who did so. What is the same is not drawn
+            // anew: a button would go from under a finger.
+            if receipts == before {
+                receipts.take_in(kept);
+                if receipts != before {
+                    self.receipts.set(receipts);
+                }
+            }
         }
         self.receipts_known.set(true);
     }

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::lock::Mutex;
 use identity::{Signed, Timestamp};
 use js_sys::Uint8Array;
 use registry::{Consent, Purpose};
@@ -36,6 +37,8 @@ pub struct ConsentInfo {
 pub(crate) struct Consents {
     drawer: Drawer,
     card: Rc<IdentityCard>,
+    /// An agreement that is taken back while it is being signed must not outlive that.
+    turn: Mutex<()>,
 }
 
 impl Consents {
@@ -43,6 +46,7 @@ impl Consents {
         Consents {
             drawer: Drawer::new(PLACE, storage),
             card,
+            turn: Mutex::new(()),
         }
     }
 
@@ -74,6 +78,7 @@ impl Consents {
     }
 
     async fn agreed(&self, consent: Consent) -> Result<(), Error> {
+        let _in_turn = self.turn.lock().await;
         self.keep(consent).await?;
         let listed = self.list().await?;
         for old in listed.iter().take(listed.len().saturating_sub(MAX_CONSENTS)) {
@@ -86,6 +91,7 @@ impl Consents {
 
     /// Takes back every agreement to `purpose`.
     pub(crate) async fn withdraw(&self, purpose: u16) -> Result<(), Error> {
+        let _in_turn = self.turn.lock().await;
         for given in self.list().await? {
             if given.purpose == purpose && given.withdrawn_ms.is_none() {
                 let consent = Consent {
