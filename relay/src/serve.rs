@@ -12,6 +12,8 @@ use std::{
 use identity::Timestamp;
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Serialize;
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{
     net::{TcpListener, UdpSocket},
     task::JoinSet,
@@ -237,11 +239,16 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
     if let Some(socket) = sockets.stun {
         tasks.spawn(stun::run(socket, metrics.clone(), stop));
     }
+    // Whoever hears that the relay is ready may tell it to stop at once.
+    let signals = Signals::listen().map_err(ServeError::Signal)?;
     shared.set_ready(true);
     announce(&line, ready);
     notify::ready();
 
-    until_told_to_stop(&models).await.map_err(ServeError::Signal)?;
+    signals
+        .until_told_to_stop(&models)
+        .await
+        .map_err(ServeError::Signal)?;
     tracing::info!("draining");
     notify::stopping();
     shared.set_ready(false);
@@ -346,26 +353,47 @@ async fn bind(addr: SocketAddr) -> Result<TcpListener, ServeError> {
 }
 
 /// Ctrl-C or, on Unix, SIGTERM. SIGHUP reads the models again.
-async fn until_told_to_stop(models: &Library) -> std::io::Result<()> {
+struct Signals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut reload = signal(SignalKind::hangup())?;
+    interrupt: Signal,
+    #[cfg(unix)]
+    terminate: Signal,
+    #[cfg(unix)]
+    reload: Signal,
+}
+
+impl Signals {
+    /// From now on they are heard; before, they end the process.
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {})
+    }
+
+    #[cfg(unix)]
+    async fn until_told_to_stop(mut self, models: &Library) -> std::io::Result<()> {
         loop {
             tokio::select! {
-                interrupted = tokio::signal::ctrl_c() => return interrupted,
-                _ = terminate.recv() => return Ok(()),
-                _ = reload.recv() => match models.reload() {
+                _ = self.interrupt.recv() => return Ok(()),
+                _ = self.terminate.recv() => return Ok(()),
+                _ = self.reload.recv() => match models.reload() {
                     Ok(()) => tracing::info!(models = models.all().len(), "models read again"),
                     Err(error) => tracing::warn!(%error, "models not read again"),
                 },
             }
         }
     }
+
     #[cfg(not(unix))]
-    {
-        let _ = models;
+    async fn until_told_to_stop(self, _: &Library) -> std::io::Result<()> {
         tokio::signal::ctrl_c().await
     }
 }
