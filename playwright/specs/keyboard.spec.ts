@@ -122,3 +122,17 @@ test('another model is chosen, beside the input and on its card', async ({ own, 
   await expect(picker).toHaveValue(first!);
   await expect(page.locator('#main'), 'another screen is read from its beginning').toBeFocused();
 });
+
+test('a file of one\'s own is opened', async ({ openTab }) => {
+  // It does not know that file, or it would be the relay's model and not one's own.
+  const relay = await Relay.start([largeModel()]);
+  const { page } = await openTab({ baseURL: relay.url, serviceWorkers: 'block' });
+  const models = new ModelsPage(page);
+  await models.open();
+  await tabTo(page, '[data-testid=model-file]');
+  const chooser = page.waitForEvent('filechooser');
+  await press(page, 'Space');
+  await (await chooser).setFiles(testModel());
+  await expect(models.ownCards).toHaveCount(1);
+  await relay.stop();
+});
