@@ -102,6 +102,9 @@ impl App {
             drawer: RwSignal::new(false),
         };
         app.use_swarm(chosen_swarm);
+        if let Some(named) = app.query.with_value(|query| query.model.clone()) {
+            app.shelf.seek(named);
+        }
         // At the start, and whenever another device or tab has changed something.
         let registers = Memo::new(move |_| node.snapshot.with(|snapshot| snapshot.registers));
         Effect::new(move || {

@@ -16,6 +16,7 @@ mod frame;
 mod highlight;
 mod i18n;
 mod invitation;
+mod looking;
 mod markdown;
 mod pace;
 mod pattern;

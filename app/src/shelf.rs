@@ -9,6 +9,7 @@ use send_wrapper::SendWrapper;
 
 use crate::browser::page;
 use crate::catalogue::Catalogue;
+use crate::looking::{Looking, Next};
 use crate::pace::Pace;
 use crate::source::Source;
 use crate::state::Node;
@@ -23,6 +24,9 @@ pub struct Shelf {
     pub jobs: RwSignal<BTreeMap<String, Job>>,
     /// The catalogue, or why there is none; nothing while nobody has looked.
     pub catalogue: RwSignal<Option<Result<Catalogue, Fault>>>,
+    looking: StoredValue<Looking>,
+    /// Nothing of this page outlives it, and what other pages keep is not its business.
+    memory_only: bool,
 }
 
 /// Something that takes its time.
@@ -47,6 +51,13 @@ pub enum Task {
         license: Option<String>,
     },
     File(Chosen),
+}
+
+impl Task {
+    /// Whether it brings a model of the person's own.
+    fn brings(&self) -> bool {
+        matches!(self, Self::Url { .. } | Self::File(_))
+    }
 }
 
 /// A file that a person chose.
@@ -103,6 +114,8 @@ impl Shelf {
             kept: RwSignal::default(),
             jobs: RwSignal::default(),
             catalogue: RwSignal::new(None),
+            looking: StoredValue::default(),
+            memory_only,
         };
         if !memory_only && page::has_own_models() {
             // Models that only this browser knows must be in every list from the start.
@@ -111,12 +124,42 @@ impl Shelf {
         shelf
     }
 
-    /// Asks what is kept.
+    /// Asks what is kept, until there is an answer.
     pub fn look(self) {
+        let begins = self.looking.try_update_value(Looking::want);
+        if begins != Some(true) {
+            return;
+        }
         spawn_local(async move {
-            if let Ok(kept) = self.node.kept().await {
-                page::note_own_models(kept.models.iter().any(|kept| kept.model.own));
-                self.kept.set(kept);
+            loop {
+                let kept = self.node.kept().await;
+                let well = kept.is_ok();
+                if let Ok(kept) = kept {
+                    self.take_in(kept);
+                }
+                match self.looking.try_update_value(|looking| looking.ended(well)) {
+                    Some(Next::Look) => {}
+                    Some(Next::LookAfter { ms }) => page::sleep(ms).await,
+                    Some(Next::Rest) | None => return,
+                }
+            }
+        });
+    }
+
+    /// Looks where a model that the address names is listed nowhere: it may be kept here all the same.
+    pub fn seek(self, model: String) {
+        if self.memory_only {
+            return;
+        }
+        let unlisted = Memo::new(move |_| {
+            let snapshot = self.node.snapshot;
+            snapshot.with(|snapshot| snapshot.is_listed() && snapshot.model(&model).is_none())
+        });
+        Effect::new(move || {
+            let looked = self.kept.with_untracked(|kept| kept.known);
+            let looks = self.looking.with_value(Looking::is_under_way);
+            if unlisted.get() && !looked && !looks {
+                self.look();
             }
         });
     }
@@ -208,6 +251,10 @@ impl Shelf {
         if running {
             return;
         }
+        if task.brings() && self.keeps() {
+            // Before anybody can see the model: whoever then leaves at once finds it in the list again.
+            page::note_own_models(true);
+        }
         let job = Job::new(name, task.clone());
         self.jobs.update(|jobs| _ = jobs.insert(key.to_owned(), job));
         page::ask_to_persist();
@@ -225,6 +272,26 @@ impl Shelf {
             }
             self.look();
         });
+    }
+
+    fn take_in(self, kept: Kept) {
+        let own = kept.models.iter().any(|kept| kept.model.own);
+        self.kept.set(kept);
+        let brings = self.jobs.with_untracked(|jobs| {
+            let mut jobs = jobs.values();
+            jobs.any(|job| job.is_running() && job.task.brings())
+        });
+        let behind = self.looking.with_value(Looking::is_behind);
+        // What is on its way was noted when it began, and what has just come is seen by the next look.
+        if self.keeps() && (own || !(brings || behind)) {
+            page::note_own_models(own);
+        }
+    }
+
+    /// Whether what this page brings is there on the next visit, as far as anybody has looked.
+    fn keeps(self) -> bool {
+        let may = self.kept.with_untracked(|kept| kept.persistent || !kept.known);
+        may && !self.memory_only
     }
 
     /// Does it; a state to show at its end, if there is one.

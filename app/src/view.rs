@@ -238,6 +238,11 @@ impl Snapshot {
         self.models.iter().find(|model| model.id == id)
     }
 
+    /// Whether the relay has said which models it lists, or cannot be asked.
+    pub fn is_listed(&self) -> bool {
+        self.swarm.is_some() || (self.connection == Connection::Offline && self.reason.is_some())
+    }
+
     /// Whether another device lends some of a model.
     pub fn is_lent(&self, model: &str) -> bool {
         self.workers
@@ -411,6 +416,21 @@ mod tests {
             })
             .collect();
         coverage(&model, &workers)
+    }
+
+    #[test]
+    fn what_is_listed_is_known_once_the_relay_answered_or_could_not_be_asked() {
+        let mut snapshot = Snapshot::default();
+        assert!(!snapshot.is_listed(), "it has only just begun");
+        snapshot.connection = Connection::Connecting;
+        assert!(!snapshot.is_listed());
+        snapshot.swarm = Some(Swarm::default());
+        assert!(snapshot.is_listed());
+        let unreachable = Snapshot {
+            reason: Some("no answer".into()),
+            ..Snapshot::default()
+        };
+        assert!(unreachable.is_listed());
     }
 
     #[test]
