@@ -13,6 +13,7 @@ mod credit;
 mod desk;
 mod door;
 mod draft;
+mod feed;
 pub mod io;
 mod kept;
 mod lending;
