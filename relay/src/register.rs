@@ -9,14 +9,14 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use identity::{Authority, CoSigned, IdentityError, LocalKey, NodeId, PublicKey, SigningKey, Timestamp};
-use registry::{Action, Genesis, MAX_NAME_BYTES, Parcel, Record, Refusal, Registry, Role, SwarmId, Terms};
+use registry::{
+    Action, Genesis, MAX_NAME_BYTES, PARCEL_PREFIX, Parcel, Record, Refusal, Registry, Role, SwarmId, Terms,
+};
 
 use crate::store::{Store, StoreError, random};
 
 const FOUNDER_FILE: &str = "founder.key";
 const REGISTER_FILE: &str = "register.cbor";
-/// How a register begins as text, wherever one is passed on.
-const PREFIX: &str = "s1.";
 /// Records of the copy here, some 300 KiB: it serves those who join. Members keep and exchange the whole themselves.
 const MAX_RECORDS: usize = 1024;
 /// News in one message: whoever joins has two, whoever claims three.
@@ -161,7 +161,9 @@ impl Register {
     /// When this is no news of this register, there is too much of it, or the disk says no.
     pub fn take_in(&self, news: &str, now: Timestamp) -> Result<(), RegisterError> {
         let bad = RegisterError::News("this is no part of a register");
-        let bytes = news.strip_prefix(PREFIX).map(|text| URL_SAFE_NO_PAD.decode(text));
+        let bytes = news
+            .strip_prefix(PARCEL_PREFIX)
+            .map(|text| URL_SAFE_NO_PAD.decode(text));
         let Some(Ok(bytes)) = bytes else { return Err(bad) };
         let parcel = Parcel::from_bytes(&bytes).map_err(|_| bad)?;
         let count = parcel.records.len() + parcel.statements.len();
@@ -207,7 +209,7 @@ impl Register {
 
 fn text(registry: &Registry) -> String {
     format!(
-        "{PREFIX}{}",
+        "{PARCEL_PREFIX}{}",
         URL_SAFE_NO_PAD.encode(Parcel::of(registry).to_bytes())
     )
 }
@@ -267,7 +269,7 @@ mod tests {
     fn told(register: &Register) -> Registry {
         let text = register.text().unwrap();
         let bytes = URL_SAFE_NO_PAD
-            .decode(text.strip_prefix(PREFIX).unwrap())
+            .decode(text.strip_prefix(PARCEL_PREFIX).unwrap())
             .unwrap();
         read(&bytes, NOW).unwrap()
     }
@@ -277,7 +279,7 @@ mod tests {
             records: records.iter().map(|record| record.to_bytes().into()).collect(),
             ..Parcel::default()
         };
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(parcel.to_bytes()))
+        format!("{PARCEL_PREFIX}{}", URL_SAFE_NO_PAD.encode(parcel.to_bytes()))
     }
 
     /// A member's acceptance of what was offered last.

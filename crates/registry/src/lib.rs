@@ -45,7 +45,7 @@ pub use entry::{
 };
 pub use joining::Joining;
 pub use membership::{MAX_SWARMS, Memberships};
-pub use parcel::Parcel;
+pub use parcel::{PARCEL_PREFIX, Parcel};
 pub use queue::{FairQueue, MAX_QUEUED, Queued};
 pub use record::{
     Action, Genesis, MAX_NAME_BYTES, MAX_REASON_BYTES, Parent, Record, Said, Statement, SwarmId, Terms,

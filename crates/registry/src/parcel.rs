@@ -7,6 +7,9 @@ use minicbor::{Decode, Encode};
 
 use crate::{Record, Refusal, Registry, Statement};
 
+/// How a parcel as text begins, wherever one is passed on; its bytes follow in base64url without padding.
+pub const PARCEL_PREFIX: &str = "s1.";
+
 /// Records and statements, each as it was signed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Parcel {

@@ -2,7 +2,7 @@
 //! Whoever has an invite has the role: it is a secret, and it serves once.
 
 use identity::{Authority, CoSigned, LocalKey, RecordHash, SigningKey, Timestamp};
-use registry::{Action, Parcel, Record, Refusal, Registry, Role, SwarmId};
+use registry::{Action, PARCEL_PREFIX, Parcel, Record, Refusal, Registry, Role, SwarmId};
 
 use super::kept::found;
 use super::{decode, encode, refused, terms};
@@ -13,7 +13,6 @@ use crate::keys::KeyPair;
 
 /// Longest text that is read: a swarm of some thousand records.
 const MAX_TOKEN_CHARS: usize = 2_000_000;
-const PREFIX: &str = "s1.";
 
 /// A text that was read.
 pub(super) struct Token(Parcel);
@@ -57,7 +56,7 @@ impl Token {
             return Err(bad("it is too long"));
         }
         let bytes = text
-            .strip_prefix(PREFIX)
+            .strip_prefix(PARCEL_PREFIX)
             .and_then(decode)
             .ok_or_else(|| bad("it does not begin like one"))?;
         Parcel::from_bytes(&bytes)
@@ -128,5 +127,5 @@ fn sign_as_guest(record: &Record, guest: &LocalKey) -> Result<CoSigned<Record>, 
 }
 
 fn write(parcel: &Parcel) -> String {
-    format!("{PREFIX}{}", encode(&parcel.to_bytes()))
+    format!("{PARCEL_PREFIX}{}", encode(&parcel.to_bytes()))
 }
