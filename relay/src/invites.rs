@@ -1,10 +1,7 @@
 //! Invites: a short secret in a link, exchanged for where and what the swarm is, and once for a role.
 //! The relay keeps only the secret's hash, and the link's fragment never reaches a server log.
 
-use std::{
-    fs, io,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fs, io, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use identity::NodeId;
@@ -12,7 +9,10 @@ use registry::{Joining, Role, SwarmId};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::store::{Store, StoreError, random};
+use crate::{
+    clock,
+    store::{Store, StoreError, random},
+};
 
 const INVITES: &str = "invites";
 const SECRET_BYTES: usize = 16;
@@ -112,14 +112,14 @@ pub fn make(
             Some(_) => {}
         }
     }
-    let valid = sweep(store, now_unix_s())?;
+    let valid = sweep(store, clock::unix_s())?;
     if valid as u64 >= max_invites {
         return Err(InviteError::TooMany(valid));
     }
     let secret = Secret(random()?);
     let invite = Invite {
         role,
-        expires_unix_s: now_unix_s() + LIFE.as_secs(),
+        expires_unix_s: clock::unix_s() + LIFE.as_secs(),
         used_by: None,
     };
     keep(store, &secret, &invite)?;
@@ -133,7 +133,7 @@ pub fn make(
 pub fn find(store: &Store, secret: &Secret) -> Result<Invite, InviteError> {
     let bytes = store.read(secret.file())?.ok_or(InviteError::Unknown)?;
     let invite: Invite = serde_json::from_slice(&bytes).map_err(|_| InviteError::Unknown)?;
-    if invite.expires_unix_s > now_unix_s() {
+    if invite.expires_unix_s > clock::unix_s() {
         Ok(invite)
     } else {
         Err(InviteError::Expired)
@@ -179,12 +179,6 @@ fn sweep(store: &Store, now_unix_s: u64) -> Result<usize, InviteError> {
         }
     }
     Ok(valid)
-}
-
-pub(crate) fn now_unix_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! It never sees what they compute: between peers it carries a few kilobytes of signalling.
 
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod driver;
 pub mod http;

@@ -5,13 +5,14 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use identity::Timestamp;
 use protocol::{Backend, Offer, ProtocolError};
 use serde_json::{Value, json};
+
+use crate::clock;
 
 /// What a newcomer is told of the board: enough workers for any answer, and a page that a phone reads in a moment.
 pub const MAX_TOLD_BYTES: usize = 256 * 1024;
@@ -70,7 +71,7 @@ impl Board {
         if last.is_none() && self.rows.len() >= self.max_offers {
             return Err(OfferError::Full(self.max_offers));
         }
-        let since_unix_s = last.map_or_else(unix_s, |row| row.since_unix_s);
+        let since_unix_s = last.map_or_else(clock::unix_s, |row| row.since_unix_s);
         let row = Row {
             expires: now + Duration::from_secs(offer.lifetime_s.into()),
             since_unix_s,
@@ -179,7 +180,7 @@ impl Row {
 /// # Errors
 /// When it is no sound offer, in another's name, or for another swarm.
 pub fn sound(sender: &str, bytes: &[u8], swarm: &[u8; 32]) -> Result<Offer, OfferError> {
-    let offer = Offer::open(bytes, Timestamp::from_seconds(unix_s()))?.offer;
+    let offer = Offer::open(bytes, clock::now())?.offer;
     if offer.peer.as_str() != sender {
         return Err(OfferError::NotTheSender);
     }
@@ -199,12 +200,6 @@ fn covered(mut ranges: Vec<(u32, u32)>) -> u32 {
         reached = reached.max(end);
     }
     count
-}
-
-fn unix_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]
@@ -257,7 +252,7 @@ mod tests {
             sequence,
             lifetime_s: 10,
             links: Default::default(),
-            issued_at: Timestamp::from_seconds(unix_s()),
+            issued_at: clock::now(),
             credential: None,
             registry: None,
         };

@@ -9,7 +9,6 @@ use std::{
     time::Duration,
 };
 
-use identity::Timestamp;
 use libp2p::{Multiaddr, multiaddr::Protocol};
 use serde::Serialize;
 #[cfg(unix)]
@@ -20,13 +19,13 @@ use tokio::{
 };
 
 use crate::{
+    clock,
     config::{Config, TlsMode},
     driver::{Driver, DriverError},
     http::{
         self, AppState, app::AppFiles, headers::SecurityHeaders, join::InviteDesk, server::Server,
         sites::SiteDesk,
     },
-    invites,
     keys::{self, KeyError},
     metrics::Metrics,
     models::{Library, ModelError},
@@ -128,7 +127,7 @@ pub async fn run(config: Config, ready: impl Write) -> Result<(), ServeError> {
         &store,
         &swarm_state.name,
         ownership.owner()?.is_some(),
-        Timestamp::from_seconds(invites::now_unix_s()),
+        clock::now(),
     )?;
     let models = Arc::new(Library::open(&store, &config.models)?);
     let certificate = match config.webrtc_port {

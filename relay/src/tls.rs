@@ -7,7 +7,7 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ use tokio_rustls::{
 };
 
 use crate::{
+    clock,
     config::{Config, TlsMode},
     net::addrs::PublicUrl,
     store::{Store, StoreError},
@@ -138,7 +139,7 @@ fn self_signed(store: &Store, names: Vec<String>) -> Result<ServerConfig, TlsErr
         .and_then(|bytes| serde_json::from_slice::<SelfSigned>(&bytes).ok())
         .filter(|kept| {
             let renew_at = kept.not_after_unix_s.saturating_sub(SELF_SIGNED_RENEW.as_secs());
-            unix_s() < renew_at && names.iter().all(|name| kept.names.contains(name))
+            clock::unix_s() < renew_at && names.iter().all(|name| kept.names.contains(name))
         });
     let ours = match kept {
         Some(kept) => kept,
@@ -169,7 +170,7 @@ fn make_self_signed(names: Vec<String>) -> Result<SelfSigned, TlsError> {
     let certificate = params.self_signed(&key).map_err(fail)?;
     Ok(SelfSigned {
         names,
-        not_after_unix_s: unix_s() + SELF_SIGNED_LIFE.as_secs(),
+        not_after_unix_s: clock::unix_s() + SELF_SIGNED_LIFE.as_secs(),
         certificate_der: certificate.der().to_vec(),
         key_der: key.serialize_der(),
     })
@@ -183,12 +184,6 @@ fn names(public: Option<&PublicUrl>, interfaces: &[IpAddr]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-fn unix_s() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

@@ -1,10 +1,7 @@
 //! `/api/v1/…`: what the relay knows, as JSON (contract).
 //! It does not change anything.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json,
@@ -16,7 +13,7 @@ use libp2p::{Multiaddr, PeerId};
 use serde_json::{Value, json};
 
 use super::{AppState, error::ApiError};
-use crate::config::is_turn_url;
+use crate::{clock, config::is_turn_url};
 
 /// The relay's default swarm.
 pub async fn swarm(State(state): State<Arc<AppState>>) -> Response {
@@ -102,7 +99,8 @@ fn swarm_json(state: &AppState) -> Value {
         "relays": relays(state),
         "ice_servers": ice_servers,
         "models": models,
-        "time": unix_ms(),
+        // Clients compare it with their own clock.
+        "time": clock::unix_ms(),
     })
 }
 
@@ -132,21 +130,15 @@ fn located(peer: &PeerId, addrs: &[Multiaddr]) -> Value {
 fn ice_server(state: &AppState, url: &str) -> Value {
     match &state.turn {
         Some(secret) if is_turn_url(url) => {
-            let minted = secret.mint((unix_ms() / 1000).saturating_add(state.turn_credential_s));
+            let minted = secret.mint(clock::unix_s().saturating_add(state.turn_credential_s));
             json!({ "urls": [url], "username": minted.username, "credential": minted.credential })
         }
         _ => json!({ "urls": [url] }),
     }
 }
 
-/// Milliseconds since 1970: clients compare it with their own clock.
-fn unix_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn fresh(body: Value) -> Response {
+/// An answer that holds for this moment only: nobody keeps it.
+pub(super) fn fresh(body: Value) -> Response {
     let mut answer = Json(body).into_response();
     answer
         .headers_mut()

@@ -1,23 +1,19 @@
 //! `/api/v1/claim`: what an owner-to-be signs, and the signature's arrival.
 //! It decides nothing; `owner` does.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use identity::Timestamp;
 use registry::Role;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{AppState, api, error::ApiError, join::refuse_record};
-use crate::{owner::OwnerError, register::RegisterError};
+use crate::{clock, owner::OwnerError, register::RegisterError};
 
 /// What a claiming page sends: the link's secret, and the owner's signed delegation.
 #[derive(Deserialize)]
@@ -48,8 +44,7 @@ pub async fn claim(
     let delegation = URL_SAFE_NO_PAD
         .decode(&claim.delegation)
         .map_err(|_| ApiError::bad_request("delegation", "not base64url without padding"))?;
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = Timestamp::from_seconds(since.as_secs());
+    let now = clock::now();
     let enter = |key| match state.register.offer(key, Role::Owner, now) {
         // A folder without a register is claimed all the same.
         Err(RegisterError::Owned) => Ok(()),

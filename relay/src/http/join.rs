@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::{
     Json,
     extract::{State, rejection::JsonRejection},
-    http::{HeaderValue, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use identity::{PublicKey, Signed, Timestamp};
+use identity::{PublicKey, Signed};
 use registry::{Joining, Role};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     AppState, api,
@@ -21,7 +20,8 @@ use super::{
     gate::{From, Gate},
 };
 use crate::{
-    invites::{self, Invite, InviteError, Secret, now_unix_s},
+    clock,
+    invites::{self, Invite, InviteError, Secret},
     limits::Limits,
     open_invites::OpenInvites,
     register::RegisterError,
@@ -66,8 +66,10 @@ impl InviteDesk {
 /// A secret for whoever shows this relay's address to somebody: it gives no role, and nothing is kept for it.
 pub async fn mint(State(state): State<Arc<AppState>>, from: From) -> Result<Response, ApiError> {
     state.invites.gate.let_pass(from)?;
-    let (secret, expires) = state.invites.open.current(now_unix_s());
-    Ok(fresh(json!({ "secret": secret.to_string(), "expires": expires })))
+    let (secret, expires) = state.invites.open.current(clock::unix_s());
+    Ok(api::fresh(
+        json!({ "secret": secret.to_string(), "expires": expires }),
+    ))
 }
 
 /// Answers with swarm, relay addresses, role and end of the invite; and with the register that holds the signed grant,
@@ -83,7 +85,11 @@ pub async fn invite(
         .secret
         .parse()
         .map_err(|error: InviteError| ApiError::bad_request("secret", error.to_string()))?;
-    let open = state.invites.open.find(&secret, now_unix_s()).map_err(refuse)?;
+    let open = state
+        .invites
+        .open
+        .find(&secret, clock::unix_s())
+        .map_err(refuse)?;
     let invite = match open {
         Some(expires_unix_s) => Invite {
             role: None,
@@ -96,7 +102,7 @@ pub async fn invite(
         (Some(role), Some(joining)) => Some(grant(&state, &secret, role, joining)?),
         _ => None,
     };
-    Ok(fresh(json!({
+    Ok(api::fresh(json!({
         "swarm": api::swarm_name(&state),
         "relay": api::relay(&state),
         "role": invite.role,
@@ -116,9 +122,9 @@ pub async fn register(
     let Json(news) = body.map_err(|error| ApiError::bad_request("body", error.body_text()))?;
     state
         .register
-        .take_in(&news.register, now())
+        .take_in(&news.register, clock::now())
         .map_err(refuse_record)?;
-    Ok(fresh(json!({ "register": state.register.text() })))
+    Ok(api::fresh(json!({ "register": state.register.text() })))
 }
 
 /// Grants the role to the key that signed; the register with the grant in it.
@@ -133,7 +139,10 @@ fn grant(state: &AppState, secret: &Secret, role: &str, joining: &str) -> Result
         // Written down first: whatever happens then, no second key is let in.
         invites::take_up(&state.store, secret, key.node_id()).map_err(refuse)?;
         let role = Role::of_word(role).ok_or_else(|| refuse(InviteError::Role(role.to_owned())))?;
-        state.register.offer(key, role, now()).map_err(refuse_record)?;
+        state
+            .register
+            .offer(key, role, clock::now())
+            .map_err(refuse_record)?;
         tracing::info!(member = %key.node_id(), role = role.word(), "an invite was taken up");
     } else {
         // Whoever took it up while the relay could still grant may fetch what they have.
@@ -195,16 +204,4 @@ pub(super) fn refuse_record(error: RegisterError) -> ApiError {
             ApiError::internal()
         }
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_seconds(now_unix_s())
-}
-
-fn fresh(body: Value) -> Response {
-    let mut answer = Json(body).into_response();
-    answer
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
 }

@@ -1,28 +1,25 @@
 //! `/api/v1/sites…`: a site's statement, what its visitors' tabs report, and the signed sums.
 //! It decides nothing; `sites` does.
 
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Path, State, rejection::JsonRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use identity::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    AppState,
+    AppState, api,
     error::ApiError,
     gate::{From, Gate},
 };
 use crate::{
+    clock,
     limits::Limits,
     sites::{Gave, SiteError, SiteKey, Sites},
 };
@@ -73,7 +70,7 @@ pub async fn publish(
     let bytes = URL_SAFE_NO_PAD
         .decode(&body.statement)
         .map_err(|_| ApiError::bad_request("statement", "not base64url without padding"))?;
-    let key = state.desk.sites.publish(&bytes, now()).map_err(refuse)?;
+    let key = state.desk.sites.publish(&bytes, clock::now()).map_err(refuse)?;
     tracing::info!(site = %key, "a site said where it is");
     Ok(Json(json!({ "site": key.to_string() })))
 }
@@ -87,7 +84,7 @@ pub async fn site(State(state): State<Arc<AppState>>, Path(key): Path<String>) -
         .statement(&key)
         .map_err(refuse)?
         .ok_or_else(|| refuse(SiteError::Unknown))?;
-    Ok(fresh(json!({
+    Ok(api::fresh(json!({
         "site": key.to_string(),
         "origins": statement.origins,
         "sequence": statement.sequence,
@@ -101,12 +98,12 @@ pub async fn counts(
     Path(key): Path<String>,
 ) -> Result<Response, ApiError> {
     let key: SiteKey = key.parse().map_err(refuse)?;
-    let counts = state.desk.sites.counts(&key, now()).map_err(refuse)?;
+    let counts = state.desk.sites.counts(&key, clock::now()).map_err(refuse)?;
     let signed = state.ownership.sign(&counts).map_err(|error| {
         tracing::error!(%error, "counts");
         ApiError::internal()
     })?;
-    Ok(fresh(json!({
+    Ok(api::fresh(json!({
         "site": key.to_string(),
         "from": counts.from.as_ms(),
         "until": counts.until.as_ms(),
@@ -138,7 +135,7 @@ pub async fn gave(
     state.desk.gate.let_pass(from)?;
     let key: SiteKey = key.parse().map_err(refuse)?;
     let Json(gave) = body.map_err(|error| ApiError::bad_request("body", error.body_text()))?;
-    state.desk.sites.add(&key, gave, now()).map_err(refuse)?;
+    state.desk.sites.add(&key, gave, clock::now()).map_err(refuse)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -165,17 +162,4 @@ fn refuse(error: SiteError) -> ApiError {
             ApiError::bad_request("statement", error.to_string())
         }
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-fn fresh(body: Value) -> Response {
-    let mut answer = Json(body).into_response();
-    answer
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
 }

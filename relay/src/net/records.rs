@@ -5,7 +5,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, hash_map},
     iter,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
 use identity::{IdentityError, NodeId, Timestamp};
@@ -20,6 +20,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge}
 use registry::{EntryRefusal, Vetted, vet};
 
 use crate::{
+    clock,
     limits::Limits,
     metrics::{Metrics, Reason},
 };
@@ -46,7 +47,7 @@ struct Held {
 impl Records {
     /// Nothing yet.
     pub fn new(me: PeerId, limits: &Limits, metrics: &Metrics) -> Self {
-        Records::at(me, limits, metrics, wall_clock)
+        Records::at(me, limits, metrics, clock::now)
     }
 
     fn at(me: PeerId, limits: &Limits, metrics: &Metrics, now: fn() -> Timestamp) -> Self {
@@ -211,11 +212,6 @@ fn reason(refusal: &EntryRefusal) -> &'static str {
         }
         EntryRefusal::Identity(_) | EntryRefusal::Malformed(_) => "malformed",
     }
-}
-
-fn wall_clock() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
