@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use node::io::{Code, Event, Input, RequestId};
-use node::{LendState, Snapshot, WorkRow};
+use node::{LendState, WorkRow};
 use protocol::{Backend, Sampling};
-use tests::world::{Distance, Speed, World, ask, undisturbed};
+use tests::world::{Speed, World, ask, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -17,25 +17,14 @@ const PROMPT: [u32; 3] = [1, 5, 9];
 
 /// One who asks, one who lends all layers and is ready.
 fn world() -> (World, usize, usize) {
-    let mut world = World::new(1);
-    world.network.everywhere = Some(Distance {
-        delay_ms: 1,
-        jitter_ms: 0,
-        bytes_per_ms: 0,
-    });
-    let (asker, worker) = (world.host(SPEED), world.host(SPEED));
-    world.lend(worker, 0, LAYERS, LAYERS);
+    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
     world.run_until(10_000);
     (world, asker, worker)
 }
 
-fn snapshot(world: &World, host: usize) -> Snapshot {
-    world.hosts[host].node.as_ref().unwrap().snapshot()
-}
-
 /// What a host has heard on offer.
 fn heard(world: &World, host: usize) -> Option<WorkRow> {
-    let mut rows = snapshot(world, host).peers.into_iter();
+    let mut rows = world.snapshot(host).peers.into_iter();
     rows.find_map(|row| row.work)
 }
 
@@ -60,13 +49,13 @@ fn a_device_lost_in_the_middle_of_an_answer_is_not_on_offer_until_the_processor_
     world.run_until(world.now + 500);
     assert_eq!(heard(&world, asker), None, "nobody asks in vain meanwhile");
     assert!(matches!(
-        snapshot(&world, worker).lending,
+        world.snapshot(worker).lending,
         LendState::Loading { layers: Some(_) }
     ));
     world.run_until(world.now + 2_000);
     assert_eq!(announced(&world, asker), Some((Backend::Cpu, cpu)));
-    let LendState::Ready { us_per_token, .. } = snapshot(&world, worker).lending else {
-        panic!("{:?}", snapshot(&world, worker).lending)
+    let LendState::Ready { us_per_token, .. } = world.snapshot(worker).lending else {
+        panic!("{:?}", world.snapshot(worker).lending)
     };
     assert_eq!(us_per_token, cpu);
 
@@ -116,10 +105,10 @@ fn where_nothing_takes_over_lending_ends_and_says_why() {
     world.run_until(world.now + 5_000);
     assert_eq!(heard(&world, asker), None);
     let code = Code::DeviceLost;
-    assert_eq!(snapshot(&world, worker).lending, LendState::Failed { code });
+    assert_eq!(world.snapshot(worker).lending, LendState::Failed { code });
     world
         .run_until_over(asker, RequestId(1), world.now + 90_000)
         .unwrap();
-    let last = &world.hosts[asker].events.last().unwrap().2;
+    let last = world.last(asker);
     assert!(matches!(last, Event::Failed { .. }), "{last:?}");
 }

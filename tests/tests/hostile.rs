@@ -18,9 +18,7 @@ const SPEED: Speed = Speed {
 const LAYERS: u32 = 8;
 
 fn world() -> (World, usize, usize) {
-    let mut world = World::new(1);
-    let (asker, worker) = (world.host(SPEED), world.host(SPEED));
-    world.lend(worker, 0, LAYERS, LAYERS);
+    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
     world.run_until(1_000);
     (world, asker, worker)
 }

@@ -55,13 +55,7 @@ fn stall(case: &Case, seed: u64) -> u64 {
         world.run_until(world.now + 1);
     }
     world.run_until(world.now + dice.between(0, 200));
-    let row = world.hosts[asker]
-        .node
-        .as_ref()
-        .unwrap()
-        .snapshot()
-        .requests
-        .remove(0);
+    let row = world.snapshot(asker).requests.remove(0);
     let victim = dice.between(0, 2) as usize;
     let victim = world
         .hosts
@@ -197,7 +191,7 @@ fn while_an_answer_comes_whoever_could_take_over_is_connected() {
     world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 1_000, LAYERS)));
     world.run_until(9_000);
     let connected = |world: &World, host: usize| {
-        let rows = world.hosts[host].node.as_ref().unwrap().snapshot().peers;
+        let rows = world.snapshot(host).peers;
         rows.into_iter()
             .filter(|row| row.connected)
             .map(|row| row.peer)
@@ -282,13 +276,7 @@ fn a_straggler_ten_times_slower_is_left_in_the_middle_of_an_answer_and_not_asked
     let (mut world, asker) = pairs();
     world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 100, LAYERS)));
     world.run_until(world.now + 700);
-    let row = world.hosts[asker]
-        .node
-        .as_ref()
-        .unwrap()
-        .snapshot()
-        .requests
-        .remove(0);
+    let row = world.snapshot(asker).requests.remove(0);
     let slow = row.stages[1].0.clone();
     let host = world.hosts.iter_mut().find(|host| host.id == slow).unwrap();
     host.speed = Speed {
@@ -303,20 +291,14 @@ fn a_straggler_ten_times_slower_is_left_in_the_middle_of_an_answer_and_not_asked
         world.tokens(asker, RequestId(1), 3),
         undisturbed(&[1, 2, 3], LAYERS, &Sampling::GREEDY, 100)
     );
-    let (_, _, Event::Finished { route, .. }) = world.hosts[asker].events.last().unwrap() else {
+    let Event::Finished { route, .. } = world.last(asker) else {
         panic!()
     };
     let straggler = route.hops.iter().find(|hop| hop.peer == slow).unwrap();
     assert!(straggler.lost && straggler.steps < 60, "{route:?}");
     world.input(asker, Input::Ask(ask(2, &[1, 2, 3], 4, LAYERS)));
     world.run_until(world.now + 50);
-    let row = world.hosts[asker]
-        .node
-        .as_ref()
-        .unwrap()
-        .snapshot()
-        .requests
-        .remove(0);
+    let row = world.snapshot(asker).requests.remove(0);
     assert!(row.stages.iter().all(|(peer, _)| *peer != slow));
 }
 
@@ -389,7 +371,7 @@ fn a_device_that_slept_blames_nobody_for_the_time_it_missed() {
     world
         .run_until_over(asker, RequestId(1), world.now + 30_000)
         .unwrap();
-    let (_, _, Event::Finished { route, .. }) = world.hosts[asker].events.last().unwrap() else {
+    let Event::Finished { route, .. } = world.last(asker) else {
         panic!()
     };
     assert_eq!(route.replays, 0);

@@ -16,17 +16,12 @@ const LAYERS: u32 = 8;
 
 /// An asker and workers with the given layers.
 fn world(lent: &[(u32, u32)]) -> (World, usize) {
-    let mut world = World::new(1);
-    world.network.everywhere = Some(Distance {
+    let distance = Distance {
         delay_ms: 5,
         jitter_ms: 20,
         bytes_per_ms: 0,
-    });
-    let asker = world.host(SPEED);
-    for (first, end) in lent {
-        let worker = world.host(SPEED);
-        world.lend(worker, *first, *end, LAYERS);
-    }
+    };
+    let (mut world, asker) = World::of_lenders(SPEED, lent, LAYERS, distance);
     world.run_until(1_000);
     (world, asker)
 }

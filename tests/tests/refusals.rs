@@ -8,7 +8,7 @@ use node::io::{Code, Event, Input, RequestId};
 use protocol::{Ground, Message, Refusal, Refused, Text};
 use registry::WorkKind;
 use registry::policy::{Privacy, SwarmPolicy, Who};
-use tests::world::{Distance, Speed, World, anybody, ask};
+use tests::world::{Speed, World, anybody, ask};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -22,14 +22,7 @@ const PATIENCE_MS: u64 = 65_000;
 
 /// One who asks, one who lends all layers on these terms.
 fn world(policy: SwarmPolicy) -> (World, usize, usize) {
-    let mut world = World::new(1);
-    world.network.everywhere = Some(Distance {
-        delay_ms: 1,
-        jitter_ms: 0,
-        bytes_per_ms: 0,
-    });
-    let (asker, worker) = (world.host(SPEED), world.host(SPEED));
-    world.lend(worker, 0, LAYERS, LAYERS);
+    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
     world.input(worker, Input::Terms(Box::new(policy)));
     world.run_until(10_000);
     (world, asker, worker)
@@ -40,7 +33,7 @@ fn barred(world: &mut World, asker: usize) -> (Option<Ground>, String) {
     world
         .run_until_over(asker, RequestId(1), world.now + PATIENCE_MS)
         .unwrap();
-    match &world.hosts[asker].events.last().unwrap().2 {
+    match world.last(asker) {
         Event::Failed {
             code: Code::NotAllowed,
             ground,

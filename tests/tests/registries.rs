@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use identity::{Authority, CoSigned, LocalKey, NodeId, SigningKey as _};
+use node::LendState;
 use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
-use node::{LendState, Snapshot};
 use protocol::{Ground, LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
@@ -82,10 +82,6 @@ fn following(hosts: usize, open: bool) -> (World, SwarmId) {
         world.input(host, Input::Follow(Box::new(registry.clone())));
     }
     (world, name(&registry))
-}
-
-fn snapshot(world: &World, host: usize) -> Snapshot {
-    world.hosts[host].node.as_ref().unwrap().snapshot()
 }
 
 /// A host asks, and it is over within this time, one way or another; when.
@@ -170,13 +166,9 @@ fn lend(world: &mut World, host: usize, policy: SwarmPolicy) {
     world.input(host, Input::Lend(Box::new(lent(policy))));
 }
 
-fn last(world: &World, host: usize) -> &Event {
-    &world.hosts[host].events.last().unwrap().2
-}
-
 /// Why a host's last question was refused: as not allowed, and by no other code.
 fn refusal(world: &World, host: usize) -> &str {
-    match last(world, host) {
+    match world.last(host) {
         Event::Failed {
             code: Code::NotAllowed,
             message,
@@ -188,7 +180,7 @@ fn refusal(world: &World, host: usize) -> &str {
 
 /// The ground of the same.
 fn ground(world: &World, host: usize) -> Option<Ground> {
-    match last(world, host) {
+    match world.last(host) {
         Event::Failed { ground, .. } => *ground,
         other => panic!("{other:?}"),
     }
@@ -219,7 +211,7 @@ fn members() -> SwarmPolicy {
 }
 
 fn lending(world: &World, host: usize) -> LendState {
-    snapshot(world, host).lending
+    world.snapshot(host).lending
 }
 
 #[test]
@@ -295,10 +287,10 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
         world.hosts.iter().all(|host| host.device.caches() == 0),
         "within a second"
     );
-    let row = snapshot(&world, 1).swarms.remove(0);
+    let row = world.snapshot(1).swarms.remove(0);
     assert_eq!(row.halted, Some(reason));
     world.run_until(world.now + 20_000);
-    let rows = snapshot(&world, 0).peers;
+    let rows = world.snapshot(0).peers;
     assert!(rows.iter().all(|row| row.work.is_none()), "nothing is offered");
     world.input(3, Input::Ask(ask(2, &[1, 2, 3], 8, LAYERS)));
     refusal(&world, 3);
@@ -306,7 +298,7 @@ fn a_halt_stops_the_work_everywhere_and_a_lift_lets_it_go_on() {
     act(&mut world, &swarm, Action::Lift);
     world.run_until(world.now + 3_000);
     over(&mut world, 3, ask(3, &[1, 2, 3], 8, LAYERS), 30_000);
-    assert!(matches!(last(&world, 3), Event::Finished { .. }));
+    assert!(matches!(world.last(3), Event::Finished { .. }));
 }
 
 #[test]
@@ -327,7 +319,7 @@ fn a_worker_for_members_serves_members_and_says_no_to_strangers_and_to_the_block
     world.run_until(world.now + 2_000);
     over(&mut world, 2, question(2), 30_000);
     assert!(refusal(&world, 2).contains("strangers"), "and so are the blocked");
-    let row = snapshot(&world, 2).swarms.remove(0);
+    let row = world.snapshot(2).swarms.remove(0);
     assert_eq!((row.role, row.blocked), (None, true));
 }
 
@@ -357,7 +349,7 @@ fn so_many_sessions_an_hour_are_counted_and_the_next_hour_is_another_one() {
     world.run_until(8_000);
     let answers = |world: &mut World, id| {
         over(world, 0, ask(id, &[1, 2, 3], 4, LAYERS), 20_000);
-        matches!(last(world, 0), Event::Finished { .. })
+        matches!(world.last(0), Event::Finished { .. })
     };
     assert!(answers(&mut world, 1) && answers(&mut world, 2));
     assert!(!answers(&mut world, 3), "a third within the hour");
@@ -406,7 +398,7 @@ fn my_devices_are_those_of_my_key_and_of_the_members_of_my_swarm() {
         ..ask(id, &[1, 2, 3], 8, LAYERS)
     };
     let mine = |world: &World| -> BTreeSet<_> {
-        let rows = snapshot(world, 0).peers;
+        let rows = world.snapshot(0).peers;
         rows.into_iter()
             .filter(|row| row.mine)
             .map(|row| row.peer)
@@ -481,7 +473,7 @@ fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_el
     };
     over(&mut world, 0, mine(1), 30_000);
     assert!(
-        matches!(last(&world, 0), Event::Finished { route, .. } if route.hops[0].peer == world.hosts[1].id)
+        matches!(world.last(0), Event::Finished { route, .. } if route.hops[0].peer == world.hosts[1].id)
     );
     // Key 3 follows the register, and has no role in it.
     for question in [
@@ -500,7 +492,7 @@ fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_el
     };
     world.input(2, Input::Ask(asked_there));
     assert!(matches!(
-        last(&world, 2),
+        world.last(2),
         Event::Failed {
             code: Code::BadRequest,
             ..
@@ -509,7 +501,7 @@ fn a_device_of_ones_own_swarm_is_used_as_mine_wherever_it_works_and_by_nobody_el
     // In the swarm that is open to everybody nobody lends.
     over(&mut world, 0, ask(4, &[1, 2, 3], 8, LAYERS), 30_000);
     assert!(
-        matches!(last(&world, 0), Event::Finished { .. }),
+        matches!(world.last(0), Event::Finished { .. }),
         "mine are mine in every mode"
     );
 }
@@ -525,7 +517,7 @@ fn nobody_lends_to_a_swarm_in_which_they_have_no_role() {
         }
     );
     world.run_until(10_000);
-    let rows = snapshot(&world, 0).peers;
+    let rows = world.snapshot(0).peers;
     assert!(rows.iter().all(|row| row.work.is_none()));
 }
 
@@ -542,7 +534,7 @@ fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
     act(&mut world, &swarm, Action::Revoke { member: id(2) });
     world.run_until(world.now + 1_000);
     assert_eq!(world.hosts[1].device.caches(), 0, "within a second");
-    let waits = snapshot(&world, 0).requests[0].waiting;
+    let waits = world.snapshot(0).requests[0].waiting;
     assert!(
         waits.is_some(),
         "what was said stands, and nobody else is there to go on"
@@ -556,7 +548,7 @@ fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
     );
     world.run_until_over(0, RequestId(1), world.now + 70_000).unwrap();
     assert!(matches!(
-        last(&world, 0),
+        world.last(0),
         Event::Failed {
             code: Code::NoRoute,
             ..

@@ -10,7 +10,7 @@ use node::io::{
 use node::{Config, LendState, Node, RouteSheet};
 use protocol::{Backend, LayerRange, Sampling};
 use registry::policy::{Privacy, SwarmPolicy};
-use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
+use tests::world::{Distance, MORNING, NEAR, Speed, World, anybody, ask, model, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -22,31 +22,13 @@ const LAYERS: u32 = 8;
 
 /// A world with one asker and workers that lend the given layers; everybody has heard of everybody.
 fn world(lent: &[(u32, u32)], distance: Distance) -> (World, usize) {
-    let mut world = World::new(1);
-    world.network.everywhere = Some(distance);
-    let asker = world.host(SPEED);
-    for (first, end) in lent {
-        let worker = world.host(SPEED);
-        world.lend(worker, *first, *end, LAYERS);
-    }
+    let (mut world, asker) = World::of_lenders(SPEED, lent, LAYERS, distance);
     world.run_until(1_000);
     (world, asker)
 }
 
-fn near() -> Distance {
-    Distance {
-        delay_ms: 1,
-        jitter_ms: 0,
-        bytes_per_ms: 0,
-    }
-}
-
 fn far(delay_ms: u64) -> Distance {
-    Distance {
-        delay_ms,
-        jitter_ms: 0,
-        bytes_per_ms: 0,
-    }
+    Distance { delay_ms, ..NEAR }
 }
 
 /// Asks, waits, checks the tokens; the route sheet.
@@ -64,11 +46,7 @@ fn answered(world: &mut World, asker: usize, question: Ask) -> RouteSheet {
 }
 
 fn finished(world: &World, asker: usize, id: RequestId) -> RouteSheet {
-    let (_, _, last) = world.hosts[asker]
-        .events
-        .iter()
-        .rfind(|(_, of, _)| *of == id)
-        .unwrap();
+    let last = world.last_of(asker, id);
     let Event::Finished {
         reason: FinishReason::Length,
         route,
@@ -80,11 +58,7 @@ fn finished(world: &World, asker: usize, id: RequestId) -> RouteSheet {
 }
 
 fn failed(world: &World, asker: usize, id: RequestId) -> Code {
-    let (_, _, last) = world.hosts[asker]
-        .events
-        .iter()
-        .rfind(|(_, of, _)| *of == id)
-        .unwrap();
+    let last = world.last_of(asker, id);
     let Event::Failed { code, .. } = last else {
         panic!("{last:?}")
     };
@@ -93,7 +67,7 @@ fn failed(world: &World, asker: usize, id: RequestId) -> Code {
 
 #[test]
 fn two_workers_with_half_of_the_layers_each_give_the_answer_of_one() {
-    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], NEAR);
     let route = answered(&mut world, asker, ask(1, &PROMPT, 32, LAYERS));
     assert_eq!(route.remote_hops(), 2);
     assert_eq!((route.tokens, route.trips, route.replays), (32, 32, 0));
@@ -107,7 +81,7 @@ fn two_workers_with_half_of_the_layers_each_give_the_answer_of_one() {
 
 #[test]
 fn local_mode_is_a_route_of_one_stage_on_oneself() {
-    let (mut world, asker) = world(&[], near());
+    let (mut world, asker) = world(&[], NEAR);
     let mut question = ask(1, &PROMPT, 16, LAYERS);
     question.mode = Mode::Local;
     let route = answered(&mut world, asker, question);
@@ -117,7 +91,7 @@ fn local_mode_is_a_route_of_one_stage_on_oneself() {
 
 #[test]
 fn auto_mode_stays_here_when_the_model_is_here_and_goes_out_when_it_is_not() {
-    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], NEAR);
     let mut question = ask(1, &PROMPT, 8, LAYERS);
     (question.mode, question.local_ready) = (Mode::Auto, true);
     assert_eq!(answered(&mut world, asker, question).remote_hops(), 0);
@@ -128,24 +102,19 @@ fn auto_mode_stays_here_when_the_model_is_here_and_goes_out_when_it_is_not() {
 
 /// A request ended as not allowed, and was told why.
 fn refused(world: &World, host: usize, request: RequestId, why: &str) {
-    let events = world.hosts[host].events.iter().rev();
-    let last = events
-        .filter(|(_, of, _)| *of == request)
-        .map(|(_, _, event)| event)
-        .next();
-    match last {
-        Some(Event::Failed {
+    match world.last_of(host, request) {
+        Event::Failed {
             code: Code::NotAllowed,
             message,
             ..
-        }) if message.contains(why) => {}
+        } if message.contains(why) => {}
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
 fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
-    let (mut world, asker) = world(&[(0, 8), (0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8), (0, 8)], NEAR);
     let mut question = ask(1, &PROMPT, 8, LAYERS);
     question.mode = Mode::Mine;
     world.input(asker, Input::Ask(question.clone()));
@@ -173,13 +142,13 @@ fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
 
 #[test]
 fn whoever_lends_takes_part_in_its_own_answers_by_the_same_code() {
-    let (mut world, asker) = world(&[(4, 8)], near());
+    let (mut world, asker) = world(&[(4, 8)], NEAR);
     world.lend(asker, 0, 4, LAYERS);
     world.run_until(world.now + 1_000);
     let route = answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS));
     assert_eq!((route.remote_hops(), route.hops.len()), (1, 2));
     // And the other way round: the head here, the embedding there.
-    let (mut world, asker) = self::world(&[(0, 4)], near());
+    let (mut world, asker) = self::world(&[(0, 4)], NEAR);
     world.lend(asker, 4, 8, LAYERS);
     world.run_until(world.now + 1_000);
     let route = answered(&mut world, asker, ask(1, &PROMPT, 8, LAYERS));
@@ -199,7 +168,7 @@ fn guesses_save_trips_and_change_nothing() {
 
 #[test]
 fn a_seed_gives_the_same_answer_each_time_and_another_one_another() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     let mut said = Vec::new();
     for (id, seed) in [(1, 5), (2, 5), (3, 6)] {
         let mut question = ask(id, &PROMPT, 24, LAYERS);
@@ -217,7 +186,7 @@ fn a_seed_gives_the_same_answer_each_time_and_another_one_another() {
 
 #[test]
 fn an_answer_ends_at_its_stop_token_and_without_it() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     let whole = undisturbed(&PROMPT, LAYERS, &Sampling::GREEDY, 24);
     let stop = whole[10];
     let until = whole.iter().position(|id| *id == stop).unwrap();
@@ -228,7 +197,7 @@ fn an_answer_ends_at_its_stop_token_and_without_it() {
         .run_until_over(asker, RequestId(1), world.now + 60_000)
         .unwrap();
     assert_eq!(world.tokens(asker, RequestId(1), PROMPT.len()), whole[..until]);
-    let (_, _, last) = world.hosts[asker].events.last().unwrap();
+    let last = world.last(asker);
     assert!(matches!(
         last,
         Event::Finished {
@@ -242,7 +211,7 @@ fn an_answer_ends_at_its_stop_token_and_without_it() {
 fn a_prefill_keeps_all_stages_busy_at_once() {
     // 64 pieces through 4 stages: one after the other it would take four times as long.
     let lent = [(0, 2), (2, 4), (4, 6), (6, 8)];
-    let (mut world, asker) = world(&lent, near());
+    let (mut world, asker) = world(&lent, NEAR);
     let prompt: Vec<u32> = (0..128 * 64).map(|i| i * 7 % 48).collect();
     let start = world.now;
     answered(&mut world, asker, ask(1, &prompt, 1, LAYERS));
@@ -271,7 +240,7 @@ fn cancelling_reaches_every_stage_and_stops_the_computing() {
     world.run_until(world.now + 250);
     for worker in [1, 2] {
         assert_eq!(world.hosts[worker].device.caches(), 0);
-        let snapshot = world.hosts[worker].node.as_ref().unwrap().snapshot();
+        let snapshot = world.snapshot(worker);
         assert_eq!(snapshot.serving, 0);
         assert!(matches!(
             snapshot.lending,
@@ -282,7 +251,7 @@ fn cancelling_reaches_every_stage_and_stops_the_computing() {
 
 #[test]
 fn several_answers_share_the_workers_and_none_is_starved() {
-    let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+    let (mut world, asker) = world(&[(0, 4), (4, 8)], NEAR);
     for id in 1..=4 {
         world.input(asker, Input::Ask(ask(id, &[id as u32, 3, 4], 40, LAYERS)));
     }
@@ -298,7 +267,7 @@ fn several_answers_share_the_workers_and_none_is_starved() {
 
 #[test]
 fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
-    let (mut world, asker) = world(&[(0, 4)], near());
+    let (mut world, asker) = world(&[(0, 4)], NEAR);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     let reasons = |world: &World| -> Vec<Event> {
         let events = world.hosts[asker]
@@ -329,7 +298,7 @@ fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
 fn guesses_change_no_token_whatever_the_repeat_penalty() {
     let mut answers = Vec::new();
     for speculate in [false, true] {
-        let (mut world, asker) = world(&[(0, 4), (4, 8)], near());
+        let (mut world, asker) = world(&[(0, 4), (4, 8)], NEAR);
         let mut question = ask(1, &PROMPT, 200, LAYERS);
         question.speculate = speculate;
         question.sampling = Sampling {
@@ -352,7 +321,7 @@ fn guesses_change_no_token_whatever_the_repeat_penalty() {
 
 #[test]
 fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_is_another() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     let others: Vec<usize> = (0..4).map(|_| world.host(SPEED)).collect();
     world.run_until(10_000);
     for (at, host) in others.iter().enumerate() {
@@ -365,16 +334,10 @@ fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     world.run_until(world.now + 1_000);
     assert!(matches!(
-        world.hosts[asker].events.last().unwrap().2,
+        world.last(asker),
         Event::Waiting { reason: Code::Queued }
     ));
-    let row = world.hosts[asker]
-        .node
-        .as_ref()
-        .unwrap()
-        .snapshot()
-        .requests
-        .remove(0);
+    let row = world.snapshot(asker).requests.remove(0);
     assert_eq!(row.waiting, Some(Code::Queued));
     world.input(
         others[0],
@@ -401,7 +364,7 @@ fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_
 
 #[test]
 fn nobody_there_is_said_at_once_waited_for_a_minute_and_then_an_error() {
-    let (mut world, asker) = world(&[(0, 4)], near());
+    let (mut world, asker) = world(&[(0, 4)], NEAR);
     world.run_until(10_000);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     world.run_until(world.now + 10);
@@ -422,7 +385,7 @@ fn nobody_there_is_said_at_once_waited_for_a_minute_and_then_an_error() {
 
 #[test]
 fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
-    let (mut world, asker) = world(&[(0, 4)], near());
+    let (mut world, asker) = world(&[(0, 4)], NEAR);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     world.run_until(world.now + 20_000);
     let late = world.host(SPEED);
@@ -441,7 +404,7 @@ fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
 
 #[test]
 fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     let other = world.host(SPEED);
     world.run_until(world.now + 6_000);
     // Four sessions of one peer are as many as it gets; the fifth waits for one of them to end.
@@ -463,7 +426,7 @@ fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
 
 #[test]
 fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
-    let (mut world, asker) = world(&[], near());
+    let (mut world, asker) = world(&[], NEAR);
     let worker = world.host(SPEED);
     let lend = Lend {
         swarm: None,
@@ -509,15 +472,14 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
 #[test]
 fn a_device_that_computes_row_by_row_says_so_and_is_left_where_there_is_another_like_it() {
     for slow in [0, 1] {
-        let (mut world, asker) = world(&[], near());
+        let (mut world, asker) = world(&[], NEAR);
         let workers = [world.host(SPEED), world.host(SPEED)];
         world.hosts[workers[slow]].device.row_by_row = true;
         for worker in workers {
             world.lend(worker, 0, LAYERS, LAYERS);
         }
         world.run_until(8_000);
-        let node = world.hosts[asker].node.as_ref().unwrap();
-        for row in node.snapshot().peers {
+        for row in world.snapshot(asker).peers {
             let work = row.work.unwrap();
             let invariant = row.peer != world.hosts[workers[slow]].id;
             assert_eq!(
@@ -537,7 +499,7 @@ fn a_device_that_computes_row_by_row_says_so_and_is_left_where_there_is_another_
 
 #[test]
 fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
-    let (mut world, asker) = world(&[(0, 4), (4, 6)], near());
+    let (mut world, asker) = world(&[(0, 4), (4, 6)], NEAR);
     let late = world.host(SPEED);
     let lend = Lend {
         swarm: None,
@@ -550,7 +512,7 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
     };
     world.input(late, Input::Lend(Box::new(lend)));
     world.run_until(world.now + 10_000);
-    let state = world.hosts[late].node.as_ref().unwrap().snapshot().lending;
+    let state = world.snapshot(late).lending;
     let LendState::Ready { layers, .. } = state else {
         panic!("{state:?}")
     };
@@ -564,17 +526,17 @@ fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
 
 #[test]
 fn stopping_is_immediate_and_everybody_learns_of_it() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     world.run_until(10_000);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 400, LAYERS)));
     world.run_until(world.now + 200);
     world.input(1, Input::StopLending);
     assert_eq!(world.hosts[1].device.caches(), 0, "at once");
     world.run_until(world.now + 50);
-    let rows = world.hosts[asker].node.as_ref().unwrap().snapshot().peers;
+    let rows = world.snapshot(asker).peers;
     assert!(rows.iter().all(|row| row.work.is_none()), "{rows:?}");
     assert!(matches!(
-        world.hosts[asker].events.last().unwrap().2,
+        world.last(asker),
         Event::Waiting {
             reason: Code::NoRoute
         }
@@ -583,7 +545,7 @@ fn stopping_is_immediate_and_everybody_learns_of_it() {
 
 #[test]
 fn a_senseless_question_is_refused_with_a_reason() {
-    let (mut world, asker) = world(&[(0, 8)], near());
+    let (mut world, asker) = world(&[(0, 8)], NEAR);
     let bad = [
         Ask {
             prompt: Vec::new(),

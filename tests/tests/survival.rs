@@ -160,20 +160,14 @@ fn history(seed: u64) {
     assert!(
         over.is_some(),
         "seed {seed}: no end after four minutes: {:?}",
-        world.hosts[asker].node.as_ref().unwrap().snapshot()
+        world.snapshot(asker)
     );
-    tell(|| {
-        format!(
-            "{} ms: {:?}",
-            world.now,
-            world.hosts[asker].node.as_ref().unwrap().snapshot().peers
-        )
-    });
+    tell(|| format!("{} ms: {:?}", world.now, world.snapshot(asker).peers));
     for (at, _, event) in &world.hosts[asker].events {
         tell(|| format!("{at} ms: {event:?}"));
     }
     let said = world.tokens(asker, RequestId(1), prompt.len());
-    let (_, _, last) = world.hosts[asker].events.last().unwrap();
+    let last = world.last(asker);
     assert!(matches!(last, Event::Finished { .. }), "seed {seed}: {last:?}");
     assert_eq!(said, expected, "seed {seed}");
     let moments = world.hosts[asker].events.iter().map(|(at, _, _)| *at);

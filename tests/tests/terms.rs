@@ -2,11 +2,11 @@
 //! What terms can say is shown where they are decided, in `registry`.
 #![allow(clippy::unwrap_used)]
 
+use node::LendState;
 use node::io::{Code, Event, Input, RequestId};
-use node::{LendState, Snapshot};
 use protocol::Ground;
 use registry::policy::{MAX_LISTED, Privacy, SwarmPolicy, Who};
-use tests::world::{Distance, Speed, World, anybody, ask, undisturbed};
+use tests::world::{Speed, World, anybody, ask, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -18,20 +18,9 @@ const PROMPT: [u32; 3] = [1, 5, 9];
 
 /// One who asks, one who lends all layers and is ready.
 fn world() -> (World, usize, usize) {
-    let mut world = World::new(1);
-    world.network.everywhere = Some(Distance {
-        delay_ms: 1,
-        jitter_ms: 0,
-        bytes_per_ms: 0,
-    });
-    let (asker, worker) = (world.host(SPEED), world.host(SPEED));
-    world.lend(worker, 0, LAYERS, LAYERS);
+    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
     world.run_until(10_000);
     (world, asker, worker)
-}
-
-fn snapshot(world: &World, host: usize) -> Snapshot {
-    world.hosts[host].node.as_ref().unwrap().snapshot()
 }
 
 fn mine_only() -> SwarmPolicy {
@@ -41,18 +30,13 @@ fn mine_only() -> SwarmPolicy {
     }
 }
 
-fn last(world: &World, host: usize, request: u64) -> Event {
-    let of = |(_, id, event): &(u64, RequestId, Event)| (*id == RequestId(request)).then(|| event.clone());
-    world.hosts[host].events.iter().rev().find_map(of).unwrap()
-}
-
 #[test]
 fn new_terms_hold_at_once_and_without_loading_anew() {
     let (mut world, asker, worker) = world();
-    assert_eq!(snapshot(&world, worker).terms, Some(anybody()));
+    assert_eq!(world.snapshot(worker).terms, Some(anybody()));
     world.input(asker, Input::Ask(ask(1, &PROMPT, 4_000, LAYERS)));
     world.run_until(world.now + 500);
-    assert!(matches!(last(&world, asker, 1), Event::Token { .. }));
+    assert!(matches!(world.last_of(asker, RequestId(1)), Event::Token { .. }));
 
     world.input(worker, Input::Terms(Box::new(mine_only())));
     assert_eq!(
@@ -60,15 +44,12 @@ fn new_terms_hold_at_once_and_without_loading_anew() {
         0,
         "a stranger's session ends"
     );
-    assert_eq!(snapshot(&world, worker).terms, Some(mine_only()));
-    assert!(matches!(
-        snapshot(&world, worker).lending,
-        LendState::Ready { .. }
-    ));
+    assert_eq!(world.snapshot(worker).terms, Some(mine_only()));
+    assert!(matches!(world.snapshot(worker).lending, LendState::Ready { .. }));
     world
         .run_until_over(asker, RequestId(1), world.now + 10_000)
         .unwrap();
-    match last(&world, asker, 1) {
+    match world.last_of(asker, RequestId(1)) {
         Event::Failed {
             code: Code::NotAllowed,
             ground: Some(Ground::TooPrivate),
@@ -108,18 +89,18 @@ fn terms_that_still_allow_it_end_nothing() {
     world
         .run_until_over(asker, RequestId(1), world.now + 10_000)
         .unwrap();
-    let Event::Finished { route, .. } = last(&world, asker, 1) else {
-        panic!("{:?}", last(&world, asker, 1))
+    let Event::Finished { route, .. } = world.last_of(asker, RequestId(1)) else {
+        panic!("{:?}", world.last_of(asker, RequestId(1)))
     };
     assert_eq!(route.replays, 0);
     world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
     world
         .run_until_over(asker, RequestId(2), world.now + 10_000)
         .unwrap();
-    let ended = last(&world, asker, 2);
+    let ended = world.last_of(asker, RequestId(2));
     let ground = Some(Ground::SessionsPerHour);
     assert!(
-        matches!(&ended, Event::Failed { ground: said, .. } if *said == ground),
+        matches!(ended, Event::Failed { ground: said, .. } if *said == ground),
         "nobody new comes in, and hears why: {ended:?}"
     );
 }
@@ -138,18 +119,18 @@ fn terms_that_let_nobody_new_in_end_nothing_that_was_let_in() {
     world
         .run_until_over(asker, RequestId(1), world.now + 10_000)
         .unwrap();
-    let Event::Finished { route, .. } = last(&world, asker, 1) else {
-        panic!("{:?}", last(&world, asker, 1))
+    let Event::Finished { route, .. } = world.last_of(asker, RequestId(1)) else {
+        panic!("{:?}", world.last_of(asker, RequestId(1)))
     };
     assert_eq!(route.replays, 0);
     world.input(asker, Input::Ask(ask(2, &PROMPT, 8, LAYERS)));
     world
         .run_until_over(asker, RequestId(2), world.now + 10_000)
         .unwrap();
-    let ended = last(&world, asker, 2);
+    let ended = world.last_of(asker, RequestId(2));
     let ground = Some(Ground::SessionsPerHour);
     assert!(
-        matches!(&ended, Event::Failed { ground: said, .. } if *said == ground),
+        matches!(ended, Event::Failed { ground: said, .. } if *said == ground),
         "nobody new comes in, and hears why: {ended:?}"
     );
 }
@@ -167,10 +148,10 @@ fn terms_beyond_their_limits_or_for_nothing_change_nothing() {
         ..anybody()
     };
     world.input(worker, Input::Terms(Box::new(over)));
-    assert_eq!(snapshot(&world, worker).terms, Some(anybody()));
+    assert_eq!(world.snapshot(worker).terms, Some(anybody()));
     world.input(asker, Input::Terms(Box::new(mine_only())));
-    assert_eq!(snapshot(&world, asker).terms, None);
-    assert_eq!(snapshot(&world, asker).lending, LendState::Off);
+    assert_eq!(world.snapshot(asker).terms, None);
+    assert_eq!(world.snapshot(asker).lending, LendState::Off);
     world.input(worker, Input::StopLending);
-    assert_eq!(snapshot(&world, worker).terms, None);
+    assert_eq!(world.snapshot(worker).terms, None);
 }

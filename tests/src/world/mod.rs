@@ -4,6 +4,7 @@
 mod device;
 mod dice;
 mod network;
+mod scene;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +18,7 @@ use registry::policy::SwarmPolicy;
 
 pub use device::{D_MODEL, Device, Speed, VOCAB, undisturbed};
 pub use dice::Dice;
-pub use network::{Distance, Network};
+pub use network::{Distance, NEAR, Network};
 
 /// The swarm that everybody is in where nothing else is said; nobody knows its registry.
 pub const SWARM: SwarmId = SwarmId([7; 32]);

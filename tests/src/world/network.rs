@@ -27,6 +27,13 @@ pub struct Distance {
     pub bytes_per_ms: u64,
 }
 
+/// As far as two hosts are where nothing is said.
+pub const NEAR: Distance = Distance {
+    delay_ms: 1,
+    jitter_ms: 0,
+    bytes_per_ms: 0,
+};
+
 /// See the file's head.
 #[derive(Default)]
 pub struct Network {
@@ -56,16 +63,11 @@ struct Pipe {
 
 impl Network {
     fn distance(&self, a: usize, b: usize) -> Distance {
-        let none = Distance {
-            delay_ms: 1,
-            jitter_ms: 0,
-            bytes_per_ms: 0,
-        };
         self.between
             .get(&pair(a, b))
             .copied()
             .or(self.everywhere)
-            .unwrap_or(none)
+            .unwrap_or(NEAR)
     }
 }
 
