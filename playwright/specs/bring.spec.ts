@@ -30,10 +30,23 @@ async function chatWithOwn(page: Page, id: string): Promise<void> {
   const query = new URLSearchParams({ model: id, mode: 'local', temperature: '0', seed: '1', max_tokens: String(TOKENS), backend: 'cpu' });
   await page.goto(`/?${query}`);
   const chat = new ChatPage(page);
-  await expect(page.getByTestId('model-picker').locator(`option[value="${id}"]`)).toBeAttached();
+  await expectListed(page, id);
   await chat.ask(PROMPT);
   expect(words(await chat.answer())).toBe(words(await greedyText(testModel(), PROMPT, TOKENS)));
 }
+
+/** Brings a model from the disk, and says under which name. */
+async function bring(page: Page): Promise<string> {
+  const models = new ModelsPage(page);
+  await models.open();
+  await page.getByTestId('model-file').setInputFiles(testModel());
+  const id = await ownId(models);
+  await models.expectKept(id, 'whole');
+  return id;
+}
+
+/** It can be chosen beside the input. */
+const expectListed = (page: Page, id: string) => expect(page.getByTestId('model-picker').locator(`option[value="${id}"]`)).toBeAttached();
 
 async function ownId(models: ModelsPage): Promise<string> {
   await expect(models.ownCards).toHaveCount(1);
@@ -93,6 +106,54 @@ outside('a model by its address is fetched from there, and answers', async ({ ho
   const id = await ownId(models);
   expect(id, 'the same file has the same name everywhere').toBe(theirs.id);
   await chatWithOwn(page, id);
+});
+
+outside('whoever leaves the moment the model is shown finds it in the list again', async ({ home, site, openTab }) => {
+  const { page } = await openTab({ baseURL: home.url, serviceWorkers: 'block', ignoreHTTPSErrors: true });
+  // A page that is closed then writes nothing more.
+  await page.addInitScript(() => {
+    new MutationObserver(() => {
+      if (document.querySelector('[data-testid=model-card][data-own=true]') !== null) Storage.prototype.setItem = () => {};
+    }).observe(document, { childList: true, subtree: true });
+  });
+  const models = new ModelsPage(page);
+  await models.open();
+  await page.getByTestId('model-url').fill(`${site.url}/models/${(await site.models())[0]!.id}`);
+  await page.getByTestId('model-open-url').click();
+  const id = await ownId(models);
+  await page.goto('/');
+  await expectListed(page, id);
+});
+
+outside('a worker that cannot be loaded at first is asked for the list again', async ({ home, openTab }) => {
+  const { page, complaints } = await openTab({ baseURL: home.url, serviceWorkers: 'block' });
+  const id = await bring(page);
+  let refused = 0;
+  await page.route('**/compute_loader.js', (route) => ((refused += 1) <= 2 ? route.abort() : route.continue()));
+  await page.goto('/');
+  await expectListed(page, id);
+  expect(refused).toBeGreaterThan(2);
+  for (const complaint of complaints.splice(0)) expect(complaint).toMatch(/compute_loader\.js/);
+});
+
+outside('a model that the address names is looked for on this device', async ({ home, openTab }) => {
+  const { page } = await openTab({ baseURL: home.url, serviceWorkers: 'block' });
+  const id = await bring(page);
+  // The browser forgets small records, and nothing else.
+  await page.evaluate(() => localStorage.clear());
+  await page.goto(`/?model=${id}`);
+  await expectListed(page, id);
+  await page.goto('/');
+  await expectListed(page, id);
+});
+
+outside('a page that keeps nothing does not hide what the others keep', async ({ home, openTab }) => {
+  const { page } = await openTab({ baseURL: home.url, serviceWorkers: 'block' });
+  const id = await bring(page);
+  await page.goto('/models?storage=memory');
+  await expect(page.getByTestId('shelf-used')).toHaveAttribute('data-persistent', 'false');
+  await page.goto('/');
+  await expectListed(page, id);
 });
 
 outside('an address that breaks off goes on where it was, and one that cannot be read says why', async ({ openTab }) => {

@@ -2,24 +2,8 @@
 // messages alone, and a page may only ask for less.
 import type { Frame, Page } from '@playwright/test';
 import { Host } from '../fixtures/host.ts';
-import { type OpenTab, expect, test as base } from '../fixtures/test.ts';
-import { KeysPage } from '../pages/keys.ts';
-
-const test = base.extend<{ host: Host; site: string }>({
-  host: async ({}, use) => {
-    const host = await Host.start();
-    await use(host);
-    await host.stop();
-  },
-  /** A site key that names the host. */
-  site: async ({ host, openTab }, use) => {
-    const keys = new KeysPage((await openTab()).page);
-    await keys.open('?storage=memory');
-    const key = await keys.createSite(host.origin);
-    await keys.page.close();
-    await use(key);
-  },
-});
+import { test } from '../fixtures/site.ts';
+import { type OpenTab, expect } from '../fixtures/test.ts';
 
 /** Hears what the frame's tag tells, and what comes to the page before the loader judges it. */
 const LISTENER = `<script>

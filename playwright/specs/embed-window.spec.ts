@@ -1,16 +1,9 @@
 // The embed's own window: it works for a frame that no loader made, and keeps a signed receipt of the agreement where the
 // browser lets it.
 import type { Page } from '@playwright/test';
-import { Host } from '../fixtures/host.ts';
-import { type OpenTab, expect, test as base } from '../fixtures/test.ts';
-
-const test = base.extend<{ host: Host }>({
-  host: async ({}, use) => {
-    const host = await Host.start();
-    await use(host);
-    await host.stop();
-  },
-});
+import type { Host } from '../fixtures/host.ts';
+import { test } from '../fixtures/site.ts';
+import { type OpenTab, expect } from '../fixtures/test.ts';
 
 /** What a site without any script pastes. */
 const plain = (relay: string) => `<script>globalThis.said = []; addEventListener('message', ({ data }) => said.push(data));</script>

@@ -6,24 +6,8 @@ import type { Page } from '@playwright/test';
 import { NOTHING, activity, countActivity } from '../fixtures/activity.ts';
 import { seriousFaults } from '../fixtures/axe.ts';
 import { Host } from '../fixtures/host.ts';
-import { type OpenTab, expect, test as base } from '../fixtures/test.ts';
-import { KeysPage } from '../pages/keys.ts';
-
-const test = base.extend<{ host: Host; site: string }>({
-  host: async ({}, use) => {
-    const host = await Host.start();
-    await use(host);
-    await host.stop();
-  },
-  /** A site key that names the host. */
-  site: async ({ host, openTab }, use) => {
-    const keys = new KeysPage((await openTab()).page);
-    await keys.open('?storage=memory');
-    const key = await keys.createSite(host.origin);
-    await keys.page.close();
-    await use(key);
-  },
-});
+import { test } from '../fixtures/site.ts';
+import { type OpenTab, expect } from '../fixtures/test.ts';
 
 interface Tag {
   site?: string;

@@ -94,6 +94,39 @@ test('a block of code is copied as it is', async ({ openTab }) => {
   await expectFocus(page, page.locator('.code button'));
 });
 
+test('from a conversation on to its name and its end, whatever screen it was opened from', async ({ openTab }) => {
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  await new SettingsPage(page).import(TALKS, '2');
+  const line = page.locator('.history-line').filter({ hasText: 'Apples' });
+  const tool = (name: string) => line.getByRole('button', { name, exact: true });
+  for (const screen of ['/', '/settings', '/models']) {
+    await page.goto(screen);
+    await tabTo(page, '.history-open');
+    while ((await page.locator(':focus').innerText()) !== 'Apples') await tabTo(page, '.history-open');
+    await press(page, 'Enter');
+    // At once, and once it is on the screen.
+    await press(page, 'Tab');
+    await expectFocus(page, tool('Rename'));
+    await expect(page.getByTestId('message')).toHaveText(/Which keep\?/);
+    await expectFocus(page, tool('Rename'));
+    await press(page, 'Tab');
+    await expectFocus(page, tool('Delete'));
+  }
+  // A new name draws the line anew: the keyboard is still there.
+  await press(page, 'Shift+Tab', 'Enter');
+  await page.keyboard.type('Pears');
+  await press(page, 'Enter');
+  const renamed = page.locator('.history-line').filter({ hasText: 'Pears' });
+  await expectFocus(page, renamed.locator('.history-open'));
+  await press(page, 'Tab', 'Tab');
+  await expectFocus(page, renamed.getByRole('button', { name: 'Delete', exact: true }));
+  await press(page, 'Enter');
+  await tabTo(page, 'dialog .danger');
+  await press(page, 'Enter');
+  await expect(page.locator('.history-line')).toHaveCount(1);
+  await expectFocus(page, page.locator('.history-open'));
+});
+
 test('another model is chosen, beside the input and on its card', async ({ own, openTab }) => {
   const { page } = await openTab({ baseURL: own.url, serviceWorkers: 'block' });
   await page.goto('/');
