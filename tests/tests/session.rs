@@ -1,16 +1,12 @@
 //! Sessions in the simulated world: one answer, computed by several nodes.
-//! Losses are the business of `survival` and `loss`.
+//! Losses are the business of `survival` and `loss`; a node that computes by itself is in `alone`.
 #![allow(clippy::unwrap_used)]
 
-use identity::{LocalKey, SigningKey as _};
-use node::io::{
-    Ask, Code, Compute, ComputeError, Computed, Effect, Event, FinishReason, Input, Lend, Loaded, Mode, Now,
-    Output, RequestId,
-};
-use node::{Config, LendState, Node, RouteSheet};
+use node::io::{Ask, Code, Event, FinishReason, Input, Lend, Mode, RequestId};
+use node::{LendState, RouteSheet};
 use protocol::{Backend, LayerRange, Sampling};
 use registry::policy::{Privacy, SwarmPolicy};
-use tests::world::{Distance, MORNING, NEAR, Speed, World, anybody, ask, model, undisturbed};
+use tests::world::{Distance, NEAR, Speed, World, anybody, ask, model, undisturbed};
 
 const SPEED: Speed = Speed {
     step_us: 1_000,
@@ -576,61 +572,4 @@ fn a_senseless_question_is_refused_with_a_reason() {
         Code::BadRequest,
         "too many at once"
     );
-}
-
-#[test]
-fn what_this_device_cannot_do_is_said_with_its_own_code() {
-    let cases = [
-        ("load", ComputeError::Weights, Code::ModelRejected),
-        ("open", ComputeError::WontFit, Code::WontFit),
-        ("step", ComputeError::DeviceLost, Code::DeviceLost),
-    ];
-    for (fails, error, expected) in cases {
-        let config = Config {
-            me: protocol::PeerId::new("me").unwrap(),
-            swarm: tests::world::SWARM,
-            start: 1,
-            session: LocalKey::eddsa(&[1; 32]).unwrap().public_key(),
-            clock: MORNING,
-        };
-        let mut node = Node::new(config);
-        let mut question = ask(1, &PROMPT, 8, LAYERS);
-        question.mode = Mode::Local;
-        let (mut inputs, mut code) = (vec![Input::Ask(question)], None);
-        while let Some(input) = inputs.pop() {
-            node.handle_input(Now(1), input);
-            while let Some(output) = node.poll_output() {
-                let (effect, compute) = match output {
-                    Output::Effect {
-                        id,
-                        effect: Effect::Compute(compute),
-                    } => (id, compute),
-                    Output::Event {
-                        event: Event::Failed { code: failed, .. },
-                        ..
-                    } => {
-                        code = Some(failed);
-                        continue;
-                    }
-                    _ => continue,
-                };
-                let (what, done) = match compute {
-                    Compute::Load { .. } => (
-                        "load",
-                        Computed::Loaded(Loaded {
-                            us_per_token: 1,
-                            backend: Backend::Cpu,
-                            batch_invariant: true,
-                        }),
-                    ),
-                    Compute::Open { .. } => ("open", Computed::Opened),
-                    Compute::Step { .. } => ("step", Computed::Done),
-                    _ => continue,
-                };
-                let result = if what == fails { Err(error) } else { Ok(done) };
-                inputs.push(Input::Computed { effect, result });
-            }
-        }
-        assert_eq!(code, Some(expected), "{fails}");
-    }
 }
