@@ -5,12 +5,11 @@
 use node::io::{Code, Event, Input, RequestId};
 use node::{LendState, WorkRow};
 use protocol::{Backend, Sampling};
-use tests::world::{Speed, World, ask, undisturbed};
+use tests::world::{QUICK, Speed, World, ask, undisturbed};
 
 const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
     load_ms: 2_000,
+    ..QUICK
 };
 const LAYERS: u32 = 4;
 const PROMPT: [u32; 3] = [1, 5, 9];

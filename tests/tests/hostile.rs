@@ -8,17 +8,12 @@ use protocol::{
     Message, Next, Open, Opened, Payload, PeerId, Refusal, Refused, Replay, Report, Sampling, SessionId,
     Stage, Step, Text, Token, Trace, WireType,
 };
-use tests::world::{D_MODEL, Dice, Speed, World, ask, model, undisturbed};
+use tests::world::{D_MODEL, Dice, QUICK, World, ask, model, undisturbed};
 
-const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
-    load_ms: 10,
-};
 const LAYERS: u32 = 8;
 
 fn world() -> (World, usize, usize) {
-    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
+    let (mut world, asker, worker) = World::of_two(QUICK, LAYERS);
     world.run_until(1_000);
     (world, asker, worker)
 }
@@ -296,7 +291,7 @@ fn streams_that_say_nothing_or_wait_for_nobody_are_bounded() {
 #[test]
 fn a_neighbour_that_the_requester_did_not_name_is_not_heard() {
     let mut world = World::new(2);
-    let head = world.host(SPEED);
+    let head = world.host(QUICK);
     world.lend(head, 4, LAYERS, LAYERS);
     world.run_until(1_000);
     let mut request = open(1, 100);
@@ -483,7 +478,7 @@ fn any_message_at_any_moment_is_survived_by_worker_and_requester() {
     for seed in 0..300 {
         let mut dice = Dice::new(seed);
         let (mut world, asker, worker) = world();
-        let spare = world.host(SPEED);
+        let spare = world.host(QUICK);
         world.lend(spare, 0, LAYERS, LAYERS);
         world.run_until(2_000);
         world.input(asker, Input::Ask(ask(1, &[3, 1, 2], 30, LAYERS)));

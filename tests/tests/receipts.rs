@@ -5,13 +5,8 @@
 use identity::{LocalKey, SigningKey as _};
 use node::io::{Ask, Input, RequestId};
 use protocol::Receipt;
-use tests::world::{Distance, Speed, World, ask};
+use tests::world::{Distance, QUICK, World, ask};
 
-const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
-    load_ms: 10,
-};
 const LAYERS: u32 = 8;
 
 /// An asker and workers with the given layers.
@@ -21,7 +16,7 @@ fn world(lent: &[(u32, u32)]) -> (World, usize) {
         jitter_ms: 20,
         bytes_per_ms: 0,
     };
-    let (mut world, asker) = World::of_lenders(SPEED, lent, LAYERS, distance);
+    let (mut world, asker) = World::of_lenders(QUICK, lent, LAYERS, distance);
     world.run_until(1_000);
     (world, asker)
 }
@@ -110,7 +105,7 @@ fn one_owner_gives_no_receipt_to_themselves() {
 #[test]
 fn a_requester_that_leaves_without_a_word_gets_no_receipt_and_holds_nothing_up() {
     let (mut world, asker) = world(&[(0, 8)]);
-    let other = world.host(SPEED);
+    let other = world.host(QUICK);
     world.run_until(7_000);
     world.input(asker, Input::Ask(ask(1, &[1, 2, 3], 200, LAYERS)));
     world.run_until(world.now + 300);

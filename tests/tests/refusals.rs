@@ -8,13 +8,8 @@ use node::io::{Code, Event, Input, RequestId};
 use protocol::{Ground, Message, Refusal, Refused, Text};
 use registry::WorkKind;
 use registry::policy::{Privacy, SwarmPolicy, Who};
-use tests::world::{Speed, World, anybody, ask};
+use tests::world::{QUICK, World, anybody, ask};
 
-const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
-    load_ms: 10,
-};
 const LAYERS: u32 = 4;
 const PROMPT: [u32; 3] = [1, 5, 9];
 /// As long as somebody who holds the layers is looked for, and a moment.
@@ -22,7 +17,7 @@ const PATIENCE_MS: u64 = 65_000;
 
 /// One who asks, one who lends all layers on these terms.
 fn world(policy: SwarmPolicy) -> (World, usize, usize) {
-    let (mut world, asker, worker) = World::of_two(SPEED, LAYERS);
+    let (mut world, asker, worker) = World::of_two(QUICK, LAYERS);
     world.input(worker, Input::Terms(Box::new(policy)));
     world.run_until(10_000);
     (world, asker, worker)

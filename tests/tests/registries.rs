@@ -10,13 +10,8 @@ use node::io::{Ask, Code, Event, Input, Keep, Lend, Mode, RequestId};
 use protocol::{Ground, LayerRange, RegistryAsk, SwarmId};
 use registry::policy::{Privacy, SwarmPolicy, Who};
 use registry::{Action, Genesis, Record, Registry, Role, Said, Statement, Terms};
-use tests::world::{Distance, MORNING, Speed, World, anybody, ask, model, undisturbed};
+use tests::world::{Distance, MORNING, QUICK, World, anybody, ask, model, undisturbed};
 
-const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
-    load_ms: 10,
-};
 const LAYERS: u32 = 8;
 
 fn key(seed: u8) -> LocalKey {
@@ -77,7 +72,7 @@ fn following(hosts: usize, open: bool) -> (World, SwarmId) {
         world.swarm = name(&registry);
     }
     for seed in 1..=hosts as u8 {
-        let host = world.host(SPEED);
+        let host = world.host(QUICK);
         world.belongs_to(host, key(seed));
         world.input(host, Input::Follow(Box::new(registry.clone())));
     }
@@ -208,10 +203,6 @@ fn members() -> SwarmPolicy {
         who: Who::Members,
         ..anybody()
     }
-}
-
-fn lending(world: &World, host: usize) -> LendState {
-    world.snapshot(host).lending
 }
 
 #[test]
@@ -511,7 +502,7 @@ fn nobody_lends_to_a_swarm_in_which_they_have_no_role() {
     let (mut world, swarm) = private(2);
     lend_to(&mut world, 1, swarm, anybody());
     assert_eq!(
-        lending(&world, 1),
+        world.snapshot(1).lending,
         LendState::Failed {
             code: Code::NotAllowed
         }
@@ -540,7 +531,7 @@ fn a_revoked_worker_gets_no_more_work_and_its_sessions_end() {
         "what was said stands, and nobody else is there to go on"
     );
     assert_eq!(
-        lending(&world, 1),
+        world.snapshot(1).lending,
         LendState::Failed {
             code: Code::NotAllowed
         },

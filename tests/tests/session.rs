@@ -6,19 +6,14 @@ use node::io::{Ask, Code, Event, FinishReason, Input, Lend, Mode, RequestId};
 use node::{LendState, RouteSheet};
 use protocol::{Backend, LayerRange, Sampling};
 use registry::policy::{Privacy, SwarmPolicy};
-use tests::world::{Distance, NEAR, Speed, World, anybody, ask, model, undisturbed};
+use tests::world::{Distance, NEAR, QUICK, World, anybody, ask, model, undisturbed};
 
-const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
-    load_ms: 10,
-};
 const PROMPT: [u32; 6] = [1, 5, 9, 2, 3, 7];
 const LAYERS: u32 = 8;
 
 /// A world with one asker and workers that lend the given layers; everybody has heard of everybody.
 fn world(lent: &[(u32, u32)], distance: Distance) -> (World, usize) {
-    let (mut world, asker) = World::of_lenders(SPEED, lent, LAYERS, distance);
+    let (mut world, asker) = World::of_lenders(QUICK, lent, LAYERS, distance);
     world.run_until(1_000);
     (world, asker)
 }
@@ -211,7 +206,7 @@ fn a_prefill_keeps_all_stages_busy_at_once() {
     let prompt: Vec<u32> = (0..128 * 64).map(|i| i * 7 % 48).collect();
     let start = world.now;
     answered(&mut world, asker, ask(1, &prompt, 1, LAYERS));
-    let one_stage_ms = (64 * SPEED.step_us + 8_192 * 2 * SPEED.position_us) / 1_000;
+    let one_stage_ms = (64 * QUICK.step_us + 8_192 * 2 * QUICK.position_us) / 1_000;
     let took = world.now - start;
     assert!(
         took < one_stage_ms * 3 / 2,
@@ -281,7 +276,7 @@ fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
         reasons(&world),
         [waiting(Code::Connecting), waiting(Code::NoRoute)]
     );
-    let other = world.host(SPEED);
+    let other = world.host(QUICK);
     world.lend(other, 4, 8, LAYERS);
     world
         .run_until_over(asker, RequestId(1), world.now + 10_000)
@@ -318,7 +313,7 @@ fn guesses_change_no_token_whatever_the_repeat_penalty() {
 #[test]
 fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_is_another() {
     let (mut world, asker) = world(&[(0, 8)], NEAR);
-    let others: Vec<usize> = (0..4).map(|_| world.host(SPEED)).collect();
+    let others: Vec<usize> = (0..4).map(|_| world.host(QUICK)).collect();
     world.run_until(10_000);
     for (at, host) in others.iter().enumerate() {
         for id in 0..4 {
@@ -347,7 +342,7 @@ fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_
     finished(&world, asker, RequestId(1));
     world.input(others[0], Input::Ask(ask(5, &PROMPT, 2_000, LAYERS)));
     world.run_until(world.now + 2_000);
-    let spare = world.host(SPEED);
+    let spare = world.host(QUICK);
     world.lend(spare, 0, 8, LAYERS);
     world.run_until(world.now + 1_000);
     let start = world.now;
@@ -384,7 +379,7 @@ fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
     let (mut world, asker) = world(&[(0, 4)], NEAR);
     world.input(asker, Input::Ask(ask(1, &PROMPT, 8, LAYERS)));
     world.run_until(world.now + 20_000);
-    let late = world.host(SPEED);
+    let late = world.host(QUICK);
     world.lend(late, 4, 8, LAYERS);
     world
         .run_until_over(asker, RequestId(1), world.now + 3_000)
@@ -401,7 +396,7 @@ fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
 #[test]
 fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
     let (mut world, asker) = world(&[(0, 8)], NEAR);
-    let other = world.host(SPEED);
+    let other = world.host(QUICK);
     world.run_until(world.now + 6_000);
     // Four sessions of one peer are as many as it gets; the fifth waits for one of them to end.
     for id in 1..=5 {
@@ -423,7 +418,7 @@ fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
 #[test]
 fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
     let (mut world, asker) = world(&[], NEAR);
-    let worker = world.host(SPEED);
+    let worker = world.host(QUICK);
     let lend = Lend {
         swarm: None,
         model: model(LAYERS),
@@ -469,7 +464,7 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
 fn a_device_that_computes_row_by_row_says_so_and_is_left_where_there_is_another_like_it() {
     for slow in [0, 1] {
         let (mut world, asker) = world(&[], NEAR);
-        let workers = [world.host(SPEED), world.host(SPEED)];
+        let workers = [world.host(QUICK), world.host(QUICK)];
         world.hosts[workers[slow]].device.row_by_row = true;
         for worker in workers {
             world.lend(worker, 0, LAYERS, LAYERS);
@@ -496,7 +491,7 @@ fn a_device_that_computes_row_by_row_says_so_and_is_left_where_there_is_another_
 #[test]
 fn a_newcomer_that_may_choose_takes_the_layers_that_are_missing() {
     let (mut world, asker) = world(&[(0, 4), (4, 6)], NEAR);
-    let late = world.host(SPEED);
+    let late = world.host(QUICK);
     let lend = Lend {
         swarm: None,
         model: model(LAYERS),

@@ -6,12 +6,11 @@ use node::LendState;
 use node::io::{Code, Event, Input, RequestId};
 use protocol::Ground;
 use registry::policy::{MAX_LISTED, Privacy, SwarmPolicy, Who};
-use tests::world::{Speed, World, anybody, ask, undisturbed};
+use tests::world::{QUICK, Speed, World, anybody, ask, undisturbed};
 
 const SPEED: Speed = Speed {
-    step_us: 1_000,
-    position_us: 50,
     load_ms: 3_000,
+    ..QUICK
 };
 const LAYERS: u32 = 4;
 const PROMPT: [u32; 3] = [1, 5, 9];

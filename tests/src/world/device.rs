@@ -27,6 +27,13 @@ pub struct Speed {
     pub load_ms: u64,
 }
 
+/// A device that keeps nobody waiting: a step takes a millisecond, and a stage is loaded in ten.
+pub const QUICK: Speed = Speed {
+    step_us: 1_000,
+    position_us: 50,
+    load_ms: 10,
+};
+
 impl Speed {
     /// The same device without its GPU.
     pub fn on_processor(self) -> Speed {

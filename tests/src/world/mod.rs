@@ -16,7 +16,7 @@ use node::{Config, Node};
 use protocol::{LayerRange, ModelId, PeerId, Sampling, SwarmId};
 use registry::policy::SwarmPolicy;
 
-pub use device::{D_MODEL, Device, Speed, VOCAB, undisturbed};
+pub use device::{D_MODEL, Device, QUICK, Speed, VOCAB, undisturbed};
 pub use dice::Dice;
 pub use network::{Distance, NEAR, Network};
 
