@@ -1,12 +1,14 @@
-//! Where the focus goes when what had it is gone: to what stands in its place, so that a keyboard never begins anew.
+//! Where the focus goes when what had it is gone: to what stands in its place, so that a keyboard never begins anew. What
+//! was only moved, as a line of a list that is sorted anew, gets it back.
 //! Moves nothing while anything has the focus, and gives none to a text field: a phone would open its keyboard.
 
 use std::cell::RefCell;
 
+use js_sys::Array;
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::prelude::*;
-use web_sys::{Document, Element, HtmlElement, MutationObserver, MutationObserverInit};
+use web_sys::{Document, Element, HtmlElement, MutationObserver, MutationObserverInit, Node};
 
 use super::page;
 
@@ -37,10 +39,12 @@ pub fn keep() {
     });
     // Whoever points somewhere has chosen where to go on.
     let _ = window_event_listener(ev::pointerdown, |_| TRAIL.set(Vec::new()));
-    let changed = Closure::<dyn Fn()>::new(|| {
+    let changed = Closure::<dyn Fn(Array)>::new(|changes: Array| {
         if is_lost() {
             // What takes its place may be drawn a moment later.
             request_animation_frame(restore);
+        } else if let Some(moved) = moved(&changes) {
+            let _ = moved.focus();
         }
     });
     if let (Ok(observer), Some(body)) = (
@@ -71,15 +75,36 @@ fn trail(target: Element) -> Vec<(Element, u32)> {
     trail
 }
 
-/// Whether nothing has the focus because what had it is not there any more.
-fn is_lost() -> bool {
-    let nowhere = document().is_some_and(|document| {
+fn is_nowhere() -> bool {
+    document().is_some_and(|document| {
         let body = document.body().map(Element::from);
         document
             .active_element()
             .is_none_or(|active| Some(active) == body)
+    })
+}
+
+/// What lost the focus because it was taken out and put in again.
+fn moved(changes: &Array) -> Option<HtmlElement> {
+    if !is_nowhere() {
+        return None;
+    }
+    let last = TRAIL.with_borrow(|trail| trail.first().map(|(last, _)| last.clone()))?;
+    let held_it = |node: JsValue| {
+        node.dyn_ref::<Node>()
+            .is_some_and(|node| node.contains(Some(&last)))
+    };
+    let moved = changes.iter().any(|change| {
+        let removed = js_sys::Reflect::get(&change, &"removedNodes".into());
+        removed.is_ok_and(|nodes| Array::from(&nodes).iter().any(held_it))
     });
-    nowhere && TRAIL.with_borrow(|trail| trail.first().is_some_and(|(last, _)| !last.is_connected()))
+    let takes = last.matches(TAKES_FOCUS).unwrap_or(false);
+    (moved && takes).then(|| last.dyn_into().ok()).flatten()
+}
+
+/// Whether nothing has the focus because what had it is not there any more.
+fn is_lost() -> bool {
+    is_nowhere() && TRAIL.with_borrow(|trail| trail.first().is_some_and(|(last, _)| !last.is_connected()))
 }
 
 fn restore() {
