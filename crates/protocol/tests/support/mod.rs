@@ -2,6 +2,8 @@
 //! It softens no check: what is made here is read as everything else is.
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub(crate) mod samples;
+
 use std::marker::PhantomData;
 
 use identity::Record;
