@@ -127,6 +127,24 @@ test('from a conversation on to its name and its end, whatever screen it was ope
   await expectFocus(page, page.locator('.history-open'));
 });
 
+test('a conversation that comes to the top of the list takes the keyboard with it', async ({ relay, openTab }) => {
+  const model = (await relay.models())[0]!;
+  const { page } = await openTab({ serviceWorkers: 'block' });
+  const said = (id: string, title: string) => ({ id, title, messages: [{ role: 'user' as const, text: 'Which keep?' }, { role: 'assistant' as const, text: 'Once' }] });
+  await new SettingsPage(page).import(archive(said('a', 'Apples'), said('b', 'Bread'), said('c', 'Cherries')), '3');
+  const titles = page.locator('.history-open');
+  await page.goto(`/?${new URLSearchParams({ model: model.id, mode: 'local', temperature: '0', max_tokens: '4', backend: 'cpu' })}`);
+  await expect(titles).toHaveText(['Cherries', 'Bread', 'Apples']);
+  await tabTo(page, '.history-open');
+  while ((await page.locator(':focus').innerText()) !== 'Apples') await tabTo(page, '.history-open');
+  // Its answer goes on, and it is the newest then.
+  await press(page, 'Enter', 'Control+Shift+Enter');
+  await expect(titles).toHaveText(['Apples', 'Cherries', 'Bread']);
+  await expectFocus(page, titles.first());
+  await press(page, 'Tab', 'Tab');
+  await expectFocus(page, page.locator('.history-line').first().getByRole('button', { name: 'Delete', exact: true }));
+});
+
 test('another model is chosen, beside the input and on its card', async ({ own, openTab }) => {
   const { page } = await openTab({ baseURL: own.url, serviceWorkers: 'block' });
   await page.goto('/');
