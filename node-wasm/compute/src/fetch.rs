@@ -5,7 +5,9 @@ use jobs::Failure;
 use js_sys::{ArrayBuffer, Uint8Array};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, ReadableStreamDefaultReader, Request, RequestInit, Response, WorkerGlobalScope};
+use web_sys::{
+    Headers, ReadableStreamDefaultReader, Request, RequestCache, RequestInit, Response, WorkerGlobalScope,
+};
 
 use crate::failure::{failure, rejected};
 
@@ -199,10 +201,13 @@ fn length(response: &Response) -> Option<u64> {
 
 fn request(url: &str, range: Option<&str>) -> Result<Request, JsValue> {
     let headers = Headers::new()?;
+    let init = RequestInit::new();
     if let Some(range) = range {
         headers.set("range", range)?;
+        // Whoever asks for a part keeps it himself. The browser's own cache has one entry for each file, and begins a part
+        // anew, up to some hundred kilobytes later, when another part of the same file is on its way.
+        init.set_cache(RequestCache::NoStore);
     }
-    let init = RequestInit::new();
     init.set_headers(&headers);
     Request::new_with_str_and_init(url, &init)
 }
