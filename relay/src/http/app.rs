@@ -21,6 +21,10 @@ const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 /// The app's own addresses; each shows `index.html` (contract).
 const PAGES: &[&str] = &["/", "/lend", "/swarm", "/models", "/keys", "/settings", "/join"];
 
+/// Browsers ask for it on pages that name no picture of their own, such as a file of the app that is opened by itself.
+const UNNAMED_ICON: &str = "/favicon.ico";
+const ICON: &str = "/icons/icon-192.png";
+
 /// Below these are files and answers for programs, and never a page of the app.
 const NO_PAGES: &[&str] = &["api", "embed", "models", "sdk"];
 
@@ -64,6 +68,9 @@ impl AppFiles {
         }
         if let Some(page) = path.strip_suffix('/').filter(|page| PAGES.contains(page)) {
             return Redirect::permanent(page).into_response();
+        }
+        if path == UNNAMED_ICON {
+            return Redirect::permanent(ICON).into_response();
         }
         // `/embed/v1` is a page of its own; its file has the ending that pages have.
         let name = match path.trim_start_matches('/') {
@@ -354,11 +361,13 @@ mod tests {
         assert_eq!(page.status(), 200);
         assert_eq!(page.headers()[header::CACHE_CONTROL], "no-cache");
         assert_eq!(app.answer("/joined", &request).await.status(), 404);
-        let moved = app.answer("/join/", &request).await;
-        assert_eq!(
-            (moved.status(), &moved.headers()[header::LOCATION]),
-            (StatusCode::PERMANENT_REDIRECT, &HeaderValue::from_static("/join"))
-        );
+        for (asked, is_at) in [("/join/", "/join"), ("/favicon.ico", "/icons/icon-192.png")] {
+            let moved = app.answer(asked, &request).await;
+            assert_eq!(
+                (moved.status(), &moved.headers()[header::LOCATION]),
+                (StatusCode::PERMANENT_REDIRECT, &HeaderValue::from_static(is_at))
+            );
+        }
 
         request.insert(header::ACCEPT_ENCODING, "br".parse().unwrap());
         let script = app.answer("/app-0123456789abcdef.js", &request).await;
