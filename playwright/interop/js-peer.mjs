@@ -17,6 +17,12 @@ const SINK = '/example/sink/1';
 const DEAF = '/example/deaf/1';
 const SIGNALING = '/webrtc-signaling/0.0.1';
 const PIECE_BYTES = 100_000;
+/**
+ * js-libp2p aborts a connection whose heartbeat fails, and leaves its `RTCPeerConnection` open: whatever
+ * else the pair is asked then fails too. Behind 16 MiB in a queue that a busy browser empties slowly a
+ * heartbeat does fail. How long anything may take is for the checks to say, so it only looks.
+ */
+const HEARTBEAT = { abortConnectionOnPingFailure: false };
 const STREAMS = { maxInboundStreams: 1_000, maxOutboundStreams: 1_000 };
 
 const pattern = (at) => (at % 251) ^ (Math.floor(at / 65_521) & 255);
@@ -45,6 +51,7 @@ export class JsPeer {
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater: { denyDialMultiaddr: () => false },
+      connectionMonitor: HEARTBEAT,
       connectionManager: { inboundConnectionThreshold: 1_000, maxConnections: 1_000 },
       services: { identify: identify(), ping: ping() },
     });

@@ -1,9 +1,10 @@
 // The /webrtc transport of crates/webrtc-p2p against js-libp2p: one line per check, and a sum.
-// Every pair does everything in both directions; the relay only introduces them.
+// Every pair does everything in both directions; the relay only introduces them. The parts that
+// mostly wait run beside the others; each part has peers and a relay of its own and ends only these.
 //
 //   npm run test              all pairs, and peers that misbehave
 //   ONLY=figures npm run test throughput and round trip beside js-libp2p: a benchmark, so never part of the rest
-//   ONLY=NAME npm run test    one of ours-ours, ours-js, ours-node, hostile, vanish, figures
+//   ONLY=NAME npm run test    one part, by its name in `waiting` or `working`
 //   NO_BUILD=1 / VERBOSE=1    use the wasm that is there / show the pages' consoles
 import { launch, launchStoppable, openPeer, prepare, serve, stopTree } from './browser.mjs';
 import { JsPeer } from './js-peer.mjs';
@@ -11,6 +12,9 @@ import { startRelay } from './relay.mjs';
 
 const ECHO_BYTES = 16 * 1024 * 1024;
 const POUR_BYTES = 32 * 1024 * 1024;
+// What comes soon is seen soon, and a long wait costs little: each look goes through the browser.
+const FIRST_LOOK_MS = 4;
+const LAST_LOOK_MS = 100;
 const log = process.env.VERBOSE === undefined ? () => {} : (line) => console.log(`      ${line}`);
 const results = { passed: 0, failed: 0 };
 
@@ -34,11 +38,11 @@ async function check(name, work, timeoutMs = 60_000) {
 
 async function until(what, condition, timeoutMs = 15_000) {
   const end = performance.now() + timeoutMs;
-  for (;;) {
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LAST_LOOK_MS, pause * 1.3)) {
     const value = await condition();
     if (value) return value;
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
 
@@ -97,83 +101,94 @@ async function use(title, a, b) {
   return aId;
 }
 
-async function pair(name, make) {
-  if (process.env.ONLY !== undefined && process.env.ONLY !== name) return;
-  const { a, b, relay } = await make();
-  const title = (x, y) => `${x.kind} → ${y.kind}`;
+/** Two peers that listen, for one part; afterwards they are closed. */
+async function withPeers(name, makeA, makeB, work) {
+  const relay = await startRelay();
+  const [a, b] = [await makeA(), await makeB()];
   try {
-    await check(`${name}: both listen`, async () => { await a.listen(relay); await b.listen(relay); await webrtcAddress(a); await webrtcAddress(b); });
-    const [aId, bId] = [await idOf(a), await idOf(b)];
-    for (const [x, y, xId, yId] of [[a, b, aId, bId], [b, a, bId, aId]]) {
-      const address = await webrtcAddress(y);
-      const ok = await check(`${title(x, y)}: connect`, async () => {
-        await x.connect(address);
-        await until('a direct connection', async () => (await reach(y, xId)).direct > 0);
-      });
-      if (!ok) continue;
-      await check(`${title(x, y)}: the relayed connection is closed, the direct one stays`, async () => {
-        await onlyDirect(x, yId); await onlyDirect(y, xId);
-      });
-      await use(title(x, y), x, y);
-      await check(`${title(x, y)}: a connection closed there is noticed here`, async () => {
-        // js-libp2p notices a peer that closed only when ICE gives up; ours at once.
-        const [closer, other, closerId, otherId] = y.kind === 'ours' && x.kind !== 'ours' ? [x, y, xId, yId] : [y, x, yId, xId];
-        await closer.disconnect(otherId);
-        const start = performance.now();
-        await until('no connection', async () => (await reach(other, closerId)).direct === 0);
-        const ms = performance.now() - start;
-        // libdatachannel under Node.js takes seconds to say that it closes.
-        assert(other.kind !== 'ours' || closer.page === undefined || ms < 1_000, `only after ${Math.round(ms)} ms`);
-        await until('no connection', async () => (await reach(closer, otherId)).direct === 0);
-        return `${Math.round(ms)} ms`;
-      });
-    }
-    if (a.kind === 'ours') {
-      await check(`${title(a, b)}: a dial of the full address works too`, async () => {
-        await a.dial(await webrtcAddress(b));
-        await onlyDirect(a, bId);
-        await a.echo(bId, 100_000);
-        await b.disconnect(aId);
-        await until('no connection', async () => (await reach(a, bId)).direct === 0 && (await reach(b, aId)).direct === 0);
-      });
-    }
-    await check(`${name}: 100 connections one after the other leave nothing behind`, async () => {
-      const address = await webrtcAddress(b);
-      const memory = (peer) => (peer.kind === 'ours' ? peer.page.evaluate(() => globalThis.wasm.memory.buffer.byteLength) : 0);
-      let before;
-      for (let i = 0; i < 110; i += 1) {
-        if (i === 10) before = [await memory(a), await memory(b)];
-        await a.connect(address);
-        await a.echo(bId, 1_000);
-        // The side that the other one hears at once: see above.
-        await (b.page === undefined ? a.disconnect(bId) : b.disconnect(aId));
-        await until(`connection ${i} gone`, async () => {
-          const [x, y] = [await reach(a, bId), await reach(b, aId)];
-          return x.direct + y.direct + x.relayed + y.relayed === 0;
-        });
-      }
-      for (const peer of [a, b].filter((p) => p.page !== undefined)) {
-        const left = await until('all closed', async () => {
-          const counts = await peer.counts();
-          return counts.pcs === 0 && counts.channels === 0 ? counts : undefined;
-        });
-        assert(left, 'something is left');
-      }
-      const grown = [await memory(a) - before[0], await memory(b) - before[1]];
-      assert(Math.max(...grown) <= 1024 * 1024, `memory grew by ${grown} bytes`);
-      return `memory grew by ${grown} bytes`;
-    }, 240_000);
-    if (a.kind === 'ours' && b.kind === 'ours') await oursOnly(name, a, b);
-    for (const peer of [a, b].filter((p) => p.kind === 'ours')) {
-      await check(`${name}: no error in the console`, async () => {
-        const ours = peer.errors.filter((e) => /wasm|closure|panick|unreachable|RuntimeError/i.test(e));
-        assert(ours.length === 0, ours[0]);
-      });
-    }
+    await check(`${name}: both listen`, async () => {
+      await Promise.all([a.listen(relay.address), b.listen(relay.address)]);
+      await webrtcAddress(a);
+      await webrtcAddress(b);
+    });
+    await work(a, b);
+    for (const peer of [a, b].filter((p) => p.kind === 'ours')) await quietConsole(name, peer);
   } finally {
     await Promise.all([a, b].map((peer) => (peer.close ?? peer.stop).call(peer)));
+    await relay.node.stop();
   }
 }
+
+/** Everything that a pair can do, in both directions. */
+const pair = (name, makeA, makeB) => withPeers(name, makeA, makeB, async (a, b) => {
+  const title = (x, y) => `${x.kind} → ${y.kind}`;
+  const [aId, bId] = [await idOf(a), await idOf(b)];
+  for (const [x, y, xId, yId] of [[a, b, aId, bId], [b, a, bId, aId]]) {
+    const address = await webrtcAddress(y);
+    const ok = await check(`${title(x, y)}: connect`, async () => {
+      await x.connect(address);
+      await until('a direct connection', async () => (await reach(y, xId)).direct > 0);
+    });
+    if (!ok) continue;
+    await check(`${title(x, y)}: the relayed connection is closed, the direct one stays`, async () => {
+      await onlyDirect(x, yId); await onlyDirect(y, xId);
+    });
+    await use(title(x, y), x, y);
+    await check(`${title(x, y)}: a connection closed there is noticed here`, async () => {
+      // js-libp2p notices a peer that closed only when ICE gives up; ours at once.
+      const [closer, other, closerId, otherId] = y.kind === 'ours' && x.kind !== 'ours' ? [x, y, xId, yId] : [y, x, yId, xId];
+      await closer.disconnect(otherId);
+      const start = performance.now();
+      await until('no connection', async () => (await reach(other, closerId)).direct === 0);
+      const ms = performance.now() - start;
+      // libdatachannel under Node.js takes seconds to say that it closes.
+      assert(other.kind !== 'ours' || closer.page === undefined || ms < 1_000, `only after ${Math.round(ms)} ms`);
+      await until('no connection', async () => (await reach(closer, otherId)).direct === 0);
+      return `${Math.round(ms)} ms`;
+    });
+  }
+  if (a.kind === 'ours') {
+    await check(`${title(a, b)}: a dial of the full address works too`, async () => {
+      await a.dial(await webrtcAddress(b));
+      await onlyDirect(a, bId);
+      await a.echo(bId, 100_000);
+      await b.disconnect(aId);
+      await until('no connection', async () => (await reach(a, bId)).direct === 0 && (await reach(b, aId)).direct === 0);
+    });
+  }
+  if (a.kind === 'ours' && b.kind === 'ours') await oursOnly(name, a, b);
+});
+
+/** The same connection again and again, between peers that have done nothing else: what is left shows. */
+const often = (name, makeA, makeB) => withPeers(name, makeA, makeB, async (a, b) => {
+  const [aId, bId] = [await idOf(a), await idOf(b)];
+  await check(`${name}: 100 connections one after the other leave nothing behind`, async () => {
+    const address = await webrtcAddress(b);
+    const memory = (peer) => (peer.kind === 'ours' ? peer.page.evaluate(() => globalThis.wasm.memory.buffer.byteLength) : 0);
+    let before;
+    for (let i = 0; i < 110; i += 1) {
+      if (i === 10) before = [await memory(a), await memory(b)];
+      await a.connect(address);
+      await a.echo(bId, 1_000);
+      // The side that the other one hears at once: see above.
+      await (b.page === undefined ? a.disconnect(bId) : b.disconnect(aId));
+      await until(`connection ${i} gone`, async () => {
+        const [x, y] = [await reach(a, bId), await reach(b, aId)];
+        return x.direct + y.direct + x.relayed + y.relayed === 0;
+      });
+    }
+    for (const peer of [a, b].filter((p) => p.page !== undefined)) {
+      const left = await until('all closed', async () => {
+        const counts = await peer.counts();
+        return counts.pcs === 0 && counts.channels === 0 ? counts : undefined;
+      });
+      assert(left, 'something is left');
+    }
+    const grown = [await memory(a) - before[0], await memory(b) - before[1]];
+    assert(Math.max(...grown) <= 1024 * 1024, `memory grew by ${grown} bytes`);
+    return `memory grew by ${grown} bytes`;
+  }, 240_000);
+});
 
 /** What only two of our own can show. */
 async function oursOnly(name, a, b) {
@@ -199,17 +214,52 @@ async function oursOnly(name, a, b) {
   });
 }
 
-/** What a peer may say or do wrong. Afterwards the node must be as good as new. */
-async function hostile() {
-  const [ours, bystander, page, node] = [await inPage('ours'), await inPage('ours'), await inPage('js'), await inNode()];
-  for (const peer of [ours, bystander, page]) { await peer.listen(relay.address); await webrtcAddress(peer); }
-  const [address, oursId, bystanderId] = [await webrtcAddress(ours), await idOf(ours), await idOf(bystander)];
+const quietConsole = (name, peer) => check(`${name}: no error in the console`, async () => {
+  const ours = peer.errors.filter((e) => /wasm|closure|panick|unreachable|RuntimeError/i.test(e));
+  assert(ours.length === 0, ours[0]);
+});
+
+/** One of ours, connected to a bystander, and ways to see that it is as good as new. */
+async function target() {
+  const relay = await startRelay();
+  const [ours, bystander] = [await inPage('ours'), await inPage('ours')];
+  for (const peer of [ours, bystander]) { await peer.listen(relay.address); await webrtcAddress(peer); }
+  const bystanderId = await idOf(bystander);
   await ours.connect(await webrtcAddress(bystander));
   await onlyDirect(ours, bystanderId);
+  const stillServes = () => ours.echo(bystanderId, 100_000);
   const alive = async () => {
-    await ours.echo(bystanderId, 100_000);
+    await stillServes();
     await until('only the connection to the bystander', async () => (await ours.counts()).pcs === 1);
   };
+  const close = async () => {
+    await Promise.all([ours.close(), bystander.close()]);
+    await relay.node.stop();
+  };
+  return { ours, address: await webrtcAddress(ours), relay: relay.address, stillServes, alive, close };
+}
+
+/** A peer that begins to signal and says nothing. */
+async function silence() {
+  const { ours, address, alive, close } = await target();
+  const node = await inNode();
+  await check('hostile signalling: silence is ended by the time limit', async () => {
+    await node.signal(address, []);
+    const { failures } = await status(ours);
+    assert(/20 s/.test(failures.at(-1)), failures.at(-1));
+    await alive();
+  });
+  await quietConsole('silence', ours);
+  await node.stop();
+  await close();
+}
+
+/** What a peer may say or do wrong. Afterwards the node must be as good as new. */
+async function hostile() {
+  const { ours, address, relay, stillServes, alive, close } = await target();
+  const [page, node, oursId] = [await inPage('js'), await inNode(), await idOf(ours)];
+  await page.listen(relay);
+  await webrtcAddress(page);
   const text = (ty, data) => {
     const body = [8, ty, 18, ...varint(data.length), ...Buffer.from(data)];
     return [...varint(body.length), ...body];
@@ -237,17 +287,11 @@ async function hostile() {
       return failures.at(-1);
     });
   }
-  await check('hostile signalling: silence is ended by the time limit', async () => {
-    await node.signal(address, []);
-    const { failures } = await status(ours);
-    assert(/20 s/.test(failures.at(-1)), failures.at(-1));
-    await alive();
-  });
   await check('a flood that nobody reads is reset at 16 MiB', async () => {
     await page.connect(address);
     const ended = await page.drown(oursId, 40 * 1024 * 1024);
     assert(ended === 'reset', `the stream ended as ${ended}`);
-    await ours.echo(bystanderId, 100_000);
+    await stillServes();
   });
   await check('a flood of 10,000 channels ends the connection, and only that one', async () => {
     const pageId = await idOf(page);
@@ -257,12 +301,9 @@ async function hostile() {
     const { channels } = await ours.counts();
     assert(channels < 10, `${channels} channels are left`);
   });
-  await check('hostile: no error in the console', async () => {
-    const wrong = ours.errors.filter((e) => /wasm|closure|panick|unreachable|RuntimeError/i.test(e));
-    assert(wrong.length === 0, wrong[0]);
-  });
-  for (const peer of [ours, bystander, page]) await peer.close();
-  await node.stop();
+  await quietConsole('hostile', ours);
+  await Promise.all([page.close(), node.stop()]);
+  await close();
 }
 
 function varint(value) {
@@ -276,6 +317,7 @@ function varint(value) {
 /** Ours beside js-libp2p in the same Chromium, taking turns, so that both see the same machine. */
 async function figures() {
   const ROUNDS = 5;
+  const relay = await startRelay();
   const pairs = {};
   for (const kind of ['ours', 'js']) {
     const [a, b] = [await inPage(kind), await inPage(kind)];
@@ -303,19 +345,19 @@ async function figures() {
     return text;
   });
   for (const { a, b } of Object.values(pairs)) { await a.close(); await b.close(); }
+  await relay.node.stop();
 }
 
 /** A peer whose browser is killed says nothing any more. */
-async function vanish(relay, url) {
-  if (process.env.ONLY !== undefined && process.env.ONLY !== 'vanish') return;
-  const here = await launch();
+async function vanish() {
+  const relay = await startRelay();
   const { server, browser: there } = await launchStoppable();
-  const [a, b] = [await openPeer(here, url, 'ours', log), await openPeer(there, url, 'ours', log)];
+  const [a, b] = [await inPage('ours'), await openPeer(there, site.url, 'ours', log)];
   let stop;
   try {
     await check('vanish: a peer whose browser is killed is noticed within 5 s', async () => {
-      await b.listen(relay);
-      await a.listen(relay);
+      await b.listen(relay.address);
+      await a.listen(relay.address);
       await webrtcAddress(a); // Only now it is connected to the relay.
       const bId = await idOf(b);
       await a.connect(await webrtcAddress(b));
@@ -332,27 +374,47 @@ async function vanish(relay, url) {
     });
   } finally {
     stop?.();
-    await here.close();
-    await server.close();
+    await Promise.all([a.close(), server.close()]);
+    await relay.node.stop();
+  }
+}
+
+/** A part that breaks off is a failed check, and no other part's end. */
+async function whole(name, part) {
+  try {
+    await part(name);
+  } catch (error) {
+    await check(`${name}: runs to its end`, () => { throw error; });
   }
 }
 
 await prepare();
-const relay = await startRelay();
 const site = await serve();
 const browser = await launch();
 const inPage = (kind) => openPeer(browser, site.url, kind, log);
 const inNode = async () => Object.assign(await JsPeer.create(), { kind: 'js in Node.js' });
 
-await pair('ours-ours', async () => ({ a: await inPage('ours'), b: await inPage('ours'), relay: relay.address }));
-await pair('ours-js', async () => ({ a: await inPage('ours'), b: await inPage('js'), relay: relay.address }));
-await pair('ours-node', async () => ({ a: await inPage('ours'), b: await inNode(), relay: relay.address }));
-if (process.env.ONLY === undefined || process.env.ONLY === 'hostile') await hostile();
-if (process.env.ONLY === 'figures') await figures();
-await vanish(relay.address, site.url);
+const [ours, js] = [() => inPage('ours'), () => inPage('js')];
+/** They wait out limits of ours, and cost next to nothing meanwhile: each begins at once. */
+const waiting = { silence, vanish };
+/** They work, and load the machine: one after the other. */
+const working = {
+  'ours-ours': (name) => pair(name, ours, ours),
+  'ours-node': (name) => pair(name, ours, inNode),
+  'ours-js': (name) => pair(name, ours, js),
+  'ours-node-often': (name) => often(name, ours, inNode),
+  'ours-ours-often': (name) => often(name, ours, ours),
+  'ours-js-often': (name) => often(name, ours, js),
+  hostile,
+};
+const only = process.env.ONLY;
+const chosen = (parts) => Object.entries(parts).filter(([name]) => (only ?? name) === name);
+const inTurn = async () => {
+  for (const part of only === 'figures' ? [['figures', figures]] : chosen(working)) await whole(...part);
+};
+await Promise.all([...chosen(waiting).map((part) => whole(...part)), inTurn()]);
 
 await browser.close();
 site.close();
-await relay.node.stop();
 console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exit(results.failed === 0 ? 0 : 1);
+process.exit(results.failed === 0 && results.passed > 0 ? 0 : 1);
