@@ -1,5 +1,5 @@
 // How the browser tests run: the system's Chromium, once with a software GPU and once without WebGPU.
-// Three files at once, since each waits half of its time, but for the tests that read a clock: they run alone, at the end.
+// Two files at once, but for the tests that read a clock: they run alone, at the end.
 // No retries: a test that fails now and then is a finding.
 import { defineConfig } from '@playwright/test';
 import { chromium } from './fixtures/chromium.ts';
@@ -24,7 +24,7 @@ export default defineConfig({
   outputDir: 'test-results',
   reporter: [['list']],
   retries: 0,
-  workers: 3,
+  workers: 2,
   timeout: 90_000,
   expect: { timeout: 30_000 },
   forbidOnly: true,

@@ -57,6 +57,20 @@ test('pages lend and ask by the SDK, and chunks are as OpenAI clients expect the
   expect(last.x_manyhands.route.hops.map((hop: any) => hop.layers)).toEqual([[0, half], [half, model.layers]]);
 });
 
+test('two nodes that are made at once answer each', async ({ openTab }) => {
+  const { page } = await openTab();
+  await page.goto('/embed/v1');
+  const answers = await page.evaluate(async ({ address, request }) => {
+    const { createNode } = await import(address);
+    const nodes = await Promise.all([createNode({ storage: 'memory' }), createNode({ storage: 'memory' })]);
+    const answers = await Promise.all(nodes.map((node) => node.chat.completions.create(request)));
+    return { texts: answers.map((answer) => answer.choices[0].message.content), peers: nodes.map((node) => node.status().peer_id) };
+  }, { address: '/sdk/manyhands.js', request: { prompt: PROMPT, mode: 'local', temperature: 0, seed: 1, max_tokens: TOKENS } });
+  const expected = words(await greedyText(testModel(), PROMPT, TOKENS));
+  expect(answers.texts.map(words)).toEqual([expected, expected]);
+  expect(answers.peers[0]).not.toBe(answers.peers[1]);
+});
+
 test('what cannot be honoured is refused, not ignored', async ({ openTab }) => {
   const page = await nodePage(openTab);
   const codes = await page.evaluate(async () => {

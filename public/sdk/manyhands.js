@@ -30,11 +30,17 @@ function originOf(address) {
   throw refusal('bad_request', `relay: ${JSON.stringify(String(address).slice(0, 200))} is no http or https address`);
 }
 
+/** While it is loaded and once it is. A second load beside the first would put other memory under what runs already. */
+let loading;
+
 /** The node's WebAssembly, fetched and ready. */
 async function loaded() {
+  const load = (loading ??= init());
   try {
-    await init();
+    await load;
   } catch (cause) {
+    // The next node tries again.
+    if (loading === load) loading = undefined;
     const code = cause instanceof WebAssembly.CompileError ? 'not_allowed' : 'relay_unreachable';
     throw refusal(code, `the node could not be loaded: ${cause?.message ?? cause}`, cause);
   }
