@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)] // a test may look at the clock
 
 use std::path::Path;
-use std::time::Instant;
 
+use cpu_time::ThreadTime;
 use engine::{ChatTemplate, EngineError, MAX_TEMPLATE_BYTES, Message};
 use serde_json::Value;
 
@@ -64,19 +64,17 @@ fn every_family_renders_as_jinja2_renders_it() {
     );
 }
 
-/// A template that must be stopped within a second (100 ms is the promise for an idle machine).
+/// A template that must be stopped within a second of work, whatever else the machine does meanwhile (100 ms is the
+/// promise for the code as it ships).
 fn check_stopped(source: &str, complaint: &str) {
-    let started = Instant::now();
+    let started = ThreadTime::now();
     let source = format!("{source}{{{{ messages|length }}}}");
     let error = template(&source)
         .and_then(|t| t.render(&user("hi"), true, 0))
         .unwrap_err();
     assert!(error.to_string().contains(complaint), "{source:.80}: {error}");
-    assert!(
-        started.elapsed().as_millis() < 1_000,
-        "{source:.80} took {:?}",
-        started.elapsed()
-    );
+    let took = started.elapsed();
+    assert!(took.as_millis() < 1_000, "{source:.80} took {took:?}");
 }
 
 /// Each class of templates that mean harm, over five seeds, and over a hundred with `--ignored`.
