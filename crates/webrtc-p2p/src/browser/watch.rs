@@ -13,8 +13,6 @@ use super::js;
 use crate::Error;
 use crate::liveness::Liveness;
 
-/// How often to look. Hidden tabs are slowed to once a second, which still is in time.
-const TICK: Duration = Duration::from_millis(750);
 /// A browser that says `disconnected` has heard nothing for about five seconds already; this
 /// much longer it may recover.
 const DISCONNECTED_GRACE_MS: u64 = 1_500;
@@ -28,7 +26,7 @@ async fn watch(connection: Weak<Inner>) {
     let mut liveness = Liveness::new(js::now_ms());
     let mut disconnected_since_ms = None;
     loop {
-        Delay::new(TICK).await;
+        Delay::new(Duration::from_millis(liveness.next_look_ms(js::now_ms()))).await;
         let Some(inner) = connection.upgrade().filter(|inner| !inner.has_failed()) else {
             return;
         };
