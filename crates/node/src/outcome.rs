@@ -5,9 +5,13 @@ use protocol::{Close, CloseReason, Ground, JobKind, Message};
 
 use crate::desk::Desk;
 use crate::io::{Code, Event, FinishReason};
-use crate::place::Slot;
+use crate::place::{Place, Slot};
 use crate::receipts::{Facts, Over, Tally};
 use crate::request::{Phase, Request};
+
+/// What a stage says of its last step comes on another way than the token, and on a busy machine later. The sheet and
+/// the receipts are worth this wait; the user has the whole answer.
+const LAST_WORD_MS: u64 = 300;
 
 impl Request {
     /// Ends it everywhere. What was done for it is settled by receipts.
@@ -69,8 +73,11 @@ impl Request {
 
     /// The same, where the terms of others are the reason.
     pub(crate) fn fail_on(&mut self, code: Code, ground: Option<Ground>, message: &str, desk: &mut Desk) {
-        if self.phase == Phase::Over {
-            return;
+        match self.phase {
+            Phase::Over => return,
+            // There is nothing to cancel any more.
+            Phase::Whole { reason, .. } => return self.conclude(reason, desk),
+            Phase::Seeking { .. } | Phase::Running => {}
         }
         self.end(CloseReason::Cancelled, desk);
         let event = Event::Failed {
@@ -82,7 +89,20 @@ impl Request {
         desk.event(self.id, event);
     }
 
+    /// The answer is whole: ends it as soon as each stage has said what it did.
     pub(crate) fn finish(&mut self, reason: FinishReason, desk: &mut Desk) {
+        let silent = |place: &Place| place.active.is_alive() && place.active.has < self.sent_end;
+        if !self.places.iter().any(silent) {
+            return self.conclude(reason, desk);
+        }
+        if !self.is_answered() {
+            let until = desk.now.plus_ms(LAST_WORD_MS);
+            self.phase = Phase::Whole { reason, until };
+        }
+    }
+
+    /// Ends it with what is known.
+    pub(crate) fn conclude(&mut self, reason: FinishReason, desk: &mut Desk) {
         self.end(CloseReason::Done, desk);
         desk.event(
             self.id,

@@ -94,6 +94,8 @@ pub(crate) enum Phase {
     Seeking { since: Now },
     /// The stages compute.
     Running,
+    /// The answer is whole. What stages say of their last steps may still be on its way, and is waited for until then.
+    Whole { reason: FinishReason, until: Now },
     /// Over: to be forgotten.
     Over,
 }
@@ -173,6 +175,10 @@ impl Request {
             Message::Token(token) => self.token(session, token, world),
             Message::Trace(trace) => {
                 self.trace(session, &trace, world.peers, now);
+                if let Phase::Whole { reason, .. } = self.phase {
+                    self.finish(reason, world.desk);
+                    return false;
+                }
                 self.straggles(session, world) && self.leave_for(session, STRAGGLER_MS, world)
             }
             Message::Ack(ack) => {
@@ -237,6 +243,11 @@ impl Request {
         world: &mut World<'_>,
     ) -> bool {
         let now = world.desk.now;
+        if let Phase::Whole { reason, .. } = self.phase {
+            // Nothing is left to do for it: what it did stands, and what it did not say is not waited for.
+            self.conclude(reason, world.desk);
+            return false;
+        }
         let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) else {
             return false;
         };
@@ -279,7 +290,7 @@ impl Request {
     /// Somebody's standing changed: stages on devices that have no business in this any more are lost, and whoever
     /// said no may say yes now. Answers whether the route must change.
     pub(crate) fn drop_unfit(&mut self, intro: &Introduction, world: &mut World<'_>) -> bool {
-        if self.is_local() || self.phase == Phase::Over {
+        if self.is_local() || self.is_answered() {
             return false;
         }
         self.member = intro.is_member(&self.swarm);
@@ -348,6 +359,11 @@ impl Request {
             }
             available = place.active.has;
         }
+    }
+
+    /// No stage has anything left to compute.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.phase, Phase::Whole { .. } | Phase::Over)
     }
 
     /// Tokens still to come.

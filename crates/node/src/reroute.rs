@@ -68,7 +68,7 @@ impl Introduction {
 impl Request {
     /// Fills the places that are empty or lost; pauses where nobody can be found.
     pub(crate) fn reroute(&mut self, intro: &Introduction, world: &mut World<'_>) {
-        if self.phase == Phase::Over {
+        if self.is_answered() {
             return;
         }
         if self.epoch >= MAX_EPOCHS {
@@ -108,6 +108,12 @@ impl Request {
         let now = world.desk.now;
         match self.phase {
             Phase::Over => false,
+            Phase::Whole { reason, until } => {
+                if now >= until {
+                    self.conclude(reason, world.desk);
+                }
+                false
+            }
             Phase::Seeking { since } if now.since(since) >= SEEK_MS => {
                 self.give_up(world.desk);
                 false
@@ -130,6 +136,7 @@ impl Request {
             Phase::Over => None,
             Phase::Seeking { since } => Some(self.look_at.min(since.plus_ms(SEEK_MS))),
             Phase::Running => self.deadline(),
+            Phase::Whole { until, .. } => Some(until),
         }
     }
 
