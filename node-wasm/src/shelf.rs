@@ -36,6 +36,9 @@ struct Shared {
     /// Peers may be asked for what they have.
     peers_allowed: Rc<Cell<bool>>,
     files: Cell<u64>,
+    /// How often it was asked what is kept, and which of these questions the view knows the answer of.
+    looks: Cell<u64>,
+    seen: Cell<u64>,
     /// Names of files that are not to be read on.
     stopped: RefCell<HashSet<String>>,
 }
@@ -54,6 +57,8 @@ impl Shelf {
                 view,
                 peers_allowed,
                 files: Cell::new(0),
+                looks: Cell::new(0),
+                seen: Cell::new(0),
                 stopped: RefCell::default(),
             }),
         }
@@ -61,6 +66,8 @@ impl Shelf {
 
     /// What is kept. Models that no relay lists join those of the relay in the snapshot.
     pub async fn kept(&self) -> Result<Kept, Error> {
+        let look = self.shared.looks.get() + 1;
+        self.shared.looks.set(look);
         let kept = match self.shared.worker.ask(Ask::Kept).await? {
             Answer::Kept(kept) => kept,
             _ => {
@@ -79,8 +86,11 @@ impl Shelf {
             description: None,
             own: model.own,
         });
-        let models = models.collect();
-        self.shared.view.borrow_mut().kept_models(models);
+        // An answer to an earlier question that came later knows less.
+        if self.shared.seen.get() < look {
+            self.shared.seen.set(look);
+            self.shared.view.borrow_mut().kept_models(models.collect());
+        }
         Ok(kept)
     }
 

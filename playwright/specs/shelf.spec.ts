@@ -1,7 +1,7 @@
 // Models on this device: fetched whole, paused, gone on with after a reload, checked, deleted, used without a network;
 // and what happens where storage is full, cleared, damaged or refused.
 import type { Page, Request } from '@playwright/test';
-import { largeModel, testModel } from '../fixtures/paths.ts';
+import { largeModel, testModel, twinModel } from '../fixtures/paths.ts';
 import { Relay } from '../fixtures/relay.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { expect, test } from '../fixtures/test.ts';
@@ -101,8 +101,8 @@ large('a network that fails at half of a download costs no more than was on its 
   fail();
   await expect(models.jobs).toHaveAttribute('data-state', 'failed');
   await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'relay_unreachable');
+  await expect.poll(() => models.held(model.id)).toBeGreaterThanOrEqual(model.bytes / 2 - IN_FLIGHT * MIB);
   const held = await models.held(model.id);
-  expect(held).toBeGreaterThanOrEqual(model.bytes / 2 - IN_FLIGHT * MIB);
   const before = new Set(arrived);
   asked.length = 0;
 
@@ -231,6 +231,51 @@ large('two tabs that fetch the same model end with one whole copy', async ({ own
   await expect(one.jobs).toHaveAttribute('data-state', 'verified');
   await one.expectKept(model.id, 'whole');
 });
+
+test('what cannot be read is not taken for gone: deleting a model leaves the chunks of another alone', async ({ openTab }) => {
+  const relay = await Relay.start([largeModel(), twinModel()]);
+    const id = async (name: string) => (await relay.models()).find((model) => model.name === name)!.id;
+  const [gone, stays] = [await id('large seeded'), await id('large twined')];
+  const { page, complaints } = await openTab({ baseURL: relay.url, serviceWorkers: 'block' });
+  await page.route(/\/compute-[0-9a-f]+\.js$/, async (route) => {
+    const worker = await route.fetch();
+    await route.fulfill({ response: worker, body: `${UNREADABLE}${await worker.text()}` });
+  });
+  const models = new ModelsPage(page);
+  await models.open();
+  await models.download(gone);
+  await models.download(stays);
+  const job = (model: string) => models.card(model).getByTestId('model-job');
+  const unreadable = (now: boolean) => Promise.all(
+    page.workers().map((worker) => worker.evaluate((now) => { Object.assign(globalThis, { unreadable: now }); }, now)),
+  );
+
+  await unreadable(true);
+  await models.delete(gone);
+  await expect(job(gone)).toHaveAttribute('data-state', 'failed');
+  await unreadable(false);
+  await models.card(stays).getByTestId('model-verify').click();
+  await expect(job(stays)).toHaveAttribute('data-state', 'verified');
+  await models.expectKept(stays, 'whole');
+  await models.expectKept(gone, 'whole');
+
+  await models.delete(gone);
+  await models.expectKept(gone, 'none');
+  await models.card(stays).getByTestId('model-verify').click();
+  await expect(job(stays)).toHaveAttribute('data-state', 'verified');
+  complaints.splice(0);
+  await relay.stop();
+});
+
+/** A worker in which the list of what is kept cannot be read while `unreadable` is set. */
+const UNREADABLE = `{
+  const { keys } = FileSystemDirectoryHandle.prototype;
+  FileSystemDirectoryHandle.prototype.keys = function () {
+    if (globalThis.unreadable && this.name === 'manifests') throw new DOMException('cannot be read', 'NotReadableError');
+    return keys.call(this);
+  };
+}
+`;
 
 /** Turns a bit of one kept chunk. */
 async function damageOneChunk(page: Page): Promise<void> {

@@ -129,7 +129,7 @@ impl Stock {
             }
             Ask::Kept => {
                 let mut models = Vec::new();
-                for (manifest, own) in store.manifests().await {
+                for (manifest, own) in store.manifests().await? {
                     models.push(kept(&store, &manifest, own).await);
                 }
                 models.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.model.cmp(&b.model)));

@@ -28,6 +28,7 @@ use memory::Memory;
 use opfs::Folder;
 pub(crate) use opfs::usage;
 use parts::Parts;
+use writer_lock::WriterLock;
 
 /// The SHA-256 of a chunk.
 pub(crate) type ChunkHash = [u8; 32];
@@ -145,26 +146,33 @@ impl ChunkStore {
 
     /// The manifest of a model, if it is here and sound.
     pub(crate) async fn manifest(&self, model: &ModelId) -> Option<Manifest> {
-        let bytes = self.record(MANIFESTS, &model.to_string()).await?;
+        let bytes = self.record(MANIFESTS, &model.to_string()).await.ok()??;
         Manifest::decode_for(&bytes, model).ok()
     }
 
-    /// Every manifest, and whether a person brought the model here.
-    pub(crate) async fn manifests(&self) -> Vec<(Manifest, bool)> {
-        let own = self.names(OWN).await;
+    /// Every sound manifest, and whether a person brought the model here. An error where some could not be read:
+    /// what is not known to be kept must not be taken for gone.
+    pub(crate) async fn manifests(&self) -> Result<Vec<(Manifest, bool)>, StoreError> {
+        // While somebody writes one, half of it is there.
+        let _nobody_writes = match &self.place {
+            Place::Memory(_) => None,
+            Place::Opfs(_) => Some(WriterLock::take().await),
+        };
+        let own = self.names(OWN).await?;
         let mut found = Vec::new();
-        for name in self.names(MANIFESTS).await {
+        for name in self.names(MANIFESTS).await? {
             let Ok(id) = name.parse::<ModelId>() else { continue };
-            if let Some(manifest) = self.manifest(&id).await {
+            let bytes = self.record(MANIFESTS, &name).await?.unwrap_or_default();
+            if let Ok(manifest) = Manifest::decode_for(&bytes, &id) {
                 found.push((manifest, own.contains(&name)));
             }
         }
-        found
+        Ok(found)
     }
 
     /// Whether a person brought this model here.
     pub(crate) async fn is_own(&self, model: &ModelId) -> bool {
-        self.record(OWN, &model.to_string()).await.is_some()
+        matches!(self.record(OWN, &model.to_string()).await, Ok(Some(_)))
     }
 
     /// Keeps a manifest; `own` where a person brought the model here.
@@ -180,29 +188,37 @@ impl ChunkStore {
     /// Deletes a model: its manifest, and every chunk that no other model needs.
     pub(crate) async fn delete(&self, model: &ModelId) -> Result<(), StoreError> {
         self.parts.clear();
-        let name = model.to_string();
-        let chunks = self.manifest(model).await.iter().flat_map(hashes).collect();
+        // Nothing is deleted where it cannot be read what the others need.
+        let kept = self.manifests().await?.into_iter().map(|(manifest, _)| manifest);
+        let (gone, others): (Vec<_>, Vec<_>) = kept.partition(|manifest| manifest.id() == *model);
         // The manifest goes first: chunks without one are litter, a manifest without chunks is a promise.
         for folder_name in [OWN, MANIFESTS] {
-            self.remove(folder_name, vec![name.clone()]).await?;
+            self.remove(folder_name, vec![model.to_string()]).await?;
         }
-        self.delete_unneeded(chunks).await
+        self.delete_chunks(gone.iter().flat_map(hashes), &others).await
     }
 
     /// Deletes those of `chunks` that no model needs.
     pub(crate) async fn delete_unneeded(&self, chunks: Vec<ChunkHash>) -> Result<(), StoreError> {
-        let manifests = self.manifests().await;
-        let needed: HashSet<ChunkHash> = manifests
-            .iter()
-            .flat_map(|(manifest, _)| hashes(manifest))
-            .collect();
-        let unneeded: Vec<ChunkHash> = chunks.into_iter().filter(|hash| !needed.contains(hash)).collect();
+        let kept = self.manifests().await?.into_iter().map(|(manifest, _)| manifest);
+        self.delete_chunks(chunks.into_iter(), &kept.collect::<Vec<_>>())
+            .await
+    }
+
+    /// Deletes those of `chunks` that are in none of these models.
+    async fn delete_chunks(
+        &self,
+        chunks: impl Iterator<Item = ChunkHash>,
+        others: &[Manifest],
+    ) -> Result<(), StoreError> {
+        let needed: HashSet<ChunkHash> = others.iter().flat_map(hashes).collect();
+        let unneeded: Vec<ChunkHash> = chunks.filter(|hash| !needed.contains(hash)).collect();
         match &self.place {
             Place::Memory(memory) => {
                 memory.borrow_mut().delete(&unneeded);
                 Ok(())
             }
-            _ => {
+            Place::Opfs(_) => {
                 self.remove(CHUNKS, unneeded.iter().map(|hash| hex(hash)).collect())
                     .await
             }
@@ -211,7 +227,12 @@ impl ChunkStore {
 
     /// How far an unfinished download had come: the hashes of its chunks in order.
     pub(crate) async fn journal(&self, name: &str) -> Vec<ChunkHash> {
-        let bytes = self.record(JOURNALS, name).await.unwrap_or_default();
+        let bytes = self
+            .record(JOURNALS, name)
+            .await
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         bytes.as_chunks::<32>().0.to_vec()
     }
 
@@ -223,10 +244,10 @@ impl ChunkStore {
         self.put_record(JOURNALS, name, chunks.as_flattened()).await
     }
 
-    async fn record(&self, folder_name: &str, name: &str) -> Option<Vec<u8>> {
+    async fn record(&self, folder_name: &str, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match &self.place {
-            Place::Memory(memory) => memory.borrow().record(folder_name, name),
-            Place::Opfs(folder) => folder.read(folder_name, name, MAX_RECORD_BYTES).await.ok()?,
+            Place::Memory(memory) => Ok(memory.borrow().record(folder_name, name)),
+            Place::Opfs(folder) => folder.read(folder_name, name, MAX_RECORD_BYTES).await,
         }
     }
 
@@ -255,13 +276,10 @@ impl ChunkStore {
         }
     }
 
-    async fn names(&self, folder_name: &str) -> HashSet<String> {
+    async fn names(&self, folder_name: &str) -> Result<HashSet<String>, StoreError> {
         match &self.place {
-            Place::Memory(memory) => memory.borrow().names(folder_name),
-            Place::Opfs(folder) => {
-                let names = folder.names(folder_name).await.unwrap_or_default();
-                names.into_iter().collect()
-            }
+            Place::Memory(memory) => Ok(memory.borrow().names(folder_name)),
+            Place::Opfs(folder) => Ok(folder.names(folder_name).await?.into_iter().collect()),
         }
     }
 }
