@@ -5,7 +5,9 @@ mod asking;
 mod drawn;
 mod part;
 
+use futures::FutureExt as _;
 use futures::channel::oneshot;
+use futures::future::{LocalBoxFuture, Shared};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -23,6 +25,8 @@ pub struct Chats {
     /// redraws one message and no list.
     pub live: RwSignal<Option<Live>>,
     stop: StoredValue<Option<oneshot::Sender<()>>, LocalStorage>,
+    /// Ends when the storage has said what is kept: before, `all` is not all.
+    restoring: StoredValue<Option<Shared<LocalBoxFuture<'static, ()>>>, LocalStorage>,
     memory_only: bool,
     /// The browser refused to keep something.
     pub not_kept: RwSignal<bool>,
@@ -49,25 +53,37 @@ impl Chats {
             current: RwSignal::new(None),
             live: RwSignal::new(None),
             stop: StoredValue::new_local(None),
+            restoring: StoredValue::new_local(None),
             memory_only,
             not_kept: RwSignal::new(false),
         };
         if !memory_only {
-            spawn_local(async move {
-                match history::load().await {
-                    Ok(kept) => chats.all.update(|all| {
-                        // What was begun before the storage answered stays.
-                        let fresh = kept
-                            .into_iter()
-                            .filter(|kept| all.iter().all(|c| c.id != kept.id));
-                        let fresh: Vec<_> = fresh.collect();
-                        all.extend(fresh);
-                    }),
-                    Err(_) => chats.not_kept.set(true),
-                }
-            });
+            let restoring = chats.restore().boxed_local().shared();
+            chats.restoring.set_value(Some(restoring.clone()));
+            spawn_local(restoring);
         }
         chats
+    }
+
+    async fn restore(self) {
+        match history::load().await {
+            Ok(kept) => self.all.update(|all| {
+                // What was begun before the storage answered stays.
+                let fresh = kept
+                    .into_iter()
+                    .filter(|kept| all.iter().all(|c| c.id != kept.id));
+                let fresh: Vec<_> = fresh.collect();
+                all.extend(fresh);
+            }),
+            Err(_) => self.not_kept.set(true),
+        }
+    }
+
+    /// Comes back when all that is kept is there.
+    async fn restored(self) {
+        if let Some(restoring) = self.restoring.get_value() {
+            restoring.await;
+        }
     }
 
     /// Newest first; of those that hold `search`, if it is not empty.
@@ -139,18 +155,24 @@ impl Chats {
 
     pub fn delete_all(self) {
         self.stop();
-        self.all.set(Vec::new());
-        self.current.set(None);
-        self.store(history::delete_all());
+        spawn_local(async move {
+            self.restored().await;
+            self.all.set(Vec::new());
+            self.current.set(None);
+            self.store(history::delete_all());
+        });
     }
 
-    pub fn everything(self) -> Vec<Conversation> {
+    /// All that is kept, however soon it is asked for.
+    pub async fn everything(self) -> Vec<Conversation> {
+        self.restored().await;
         self.all.get_untracked()
     }
 
     /// Takes conversations from a file: one that is here already is replaced by the newer of the two. Comes back when
     /// they are written down, and says whether they are: a page that is left then still has them tomorrow.
     pub async fn take_in(self, imported: Vec<Conversation>) -> bool {
+        self.restored().await;
         self.all.update(|all| {
             for mut conversation in imported.clone() {
                 conversation.settle();

@@ -119,11 +119,11 @@ fn Data() -> impl IntoView {
     let said = RwSignal::new(String::new());
     let deleting = RwSignal::new(false);
     let export = move |_| {
-        // Fails only in browsers without downloads, which then show nothing to save.
-        let _ = files::save(
-            "manyhands-conversations.json",
-            &archive::write(chats.everything()),
-        );
+        spawn_local(async move {
+            let everything = archive::write(chats.everything().await);
+            // Fails only in browsers without downloads, which then show nothing to save.
+            let _ = files::save("manyhands-conversations.json", &everything);
+        });
     };
     let import = move |_| {
         let Some(file) = input.get_untracked().and_then(|input| files::chosen(&input)) else {
