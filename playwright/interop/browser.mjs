@@ -128,7 +128,7 @@ export async function openPeer(browser, url, kind, log = () => {}) {
       globalThis.peer = new module.Node();
     } else {
       await import('/js-peer.js');
-      globalThis.peer = await globalThis.JsPeer.create();
+      globalThis.peer = await globalThis.JsPeer.create(kind === 'js as it comes' ? {} : undefined);
     }
   }, kind);
   const call = (method, ...args) => page.evaluate(

@@ -1,10 +1,10 @@
 // The /webrtc transport of crates/webrtc-p2p against js-libp2p: one line per check, and a sum.
-// Every pair does everything in both directions; the relay only introduces them. The parts that
-// mostly wait run beside the others; each part has peers and a relay of its own and ends only these.
+// Every pair does everything in both directions; the relay only introduces them. Parts wait most of their
+// time, so several run side by side; each has peers and a relay of its own and ends only these.
 //
 //   npm run test              all pairs, and peers that misbehave
 //   ONLY=figures npm run test throughput and round trip beside js-libp2p: a benchmark, so never part of the rest
-//   ONLY=NAME npm run test    one part, by its name in `waiting` or `working`
+//   ONLY=NAME npm run test    one part, by its name in `lanes`
 //   NO_BUILD=1 / VERBOSE=1    use the wasm that is there / show the pages' consoles
 import { launch, launchStoppable, openPeer, prepare, serve, stopTree } from './browser.mjs';
 import { JsPeer } from './js-peer.mjs';
@@ -319,7 +319,7 @@ async function figures() {
   const ROUNDS = 5;
   const relay = await startRelay();
   const pairs = {};
-  for (const kind of ['ours', 'js']) {
+  for (const kind of ['ours', 'js as it comes']) {
     const [a, b] = [await inPage(kind), await inPage(kind)];
     await a.listen(relay.address);
     await b.listen(relay.address);
@@ -333,7 +333,7 @@ async function figures() {
       pair.round_trip_ms.push(median(await pair.a.roundTrips(pair.bId, 300)));
     }
   }
-  const { ours, js } = pairs;
+  const { ours, 'js as it comes': js } = pairs;
   await check('figures: throughput at least that of js-libp2p', async () => {
     const text = `${median(ours.mb_per_s).toFixed(1)} beside ${median(js.mb_per_s).toFixed(1)} MB/s`;
     assert(median(ours.mb_per_s) >= median(js.mb_per_s), text);
@@ -395,24 +395,29 @@ const inPage = (kind) => openPeer(browser, site.url, kind, log);
 const inNode = async () => Object.assign(await JsPeer.create(), { kind: 'js in Node.js' });
 
 const [ours, js] = [() => inPage('ours'), () => inPage('js')];
-/** They wait out limits of ours, and cost next to nothing meanwhile: each begins at once. */
-const waiting = { silence, vanish };
-/** They work, and load the machine: one after the other. */
-const working = {
-  'ours-ours': (name) => pair(name, ours, ours),
-  'ours-node': (name) => pair(name, ours, inNode),
-  'ours-js': (name) => pair(name, ours, js),
-  'ours-node-often': (name) => often(name, ours, inNode),
-  'ours-ours-often': (name) => often(name, ours, ours),
-  'ours-js-often': (name) => often(name, ours, js),
-  hostile,
-};
+/** The lanes run side by side, the parts of a lane one after the other. */
+const lanes = [
+  { silence },
+  { vanish },
+  {
+    'ours-node': (name) => pair(name, ours, inNode),
+    'ours-node-often': (name) => often(name, ours, inNode),
+  },
+  {
+    'ours-ours': (name) => pair(name, ours, ours),
+    'ours-js': (name) => pair(name, ours, js),
+    'ours-ours-often': (name) => often(name, ours, ours),
+    'ours-js-often': (name) => often(name, ours, js),
+    hostile,
+  },
+];
 const only = process.env.ONLY;
-const chosen = (parts) => Object.entries(parts).filter(([name]) => (only ?? name) === name);
-const inTurn = async () => {
-  for (const part of only === 'figures' ? [['figures', figures]] : chosen(working)) await whole(...part);
+const inTurn = async (lane) => {
+  for (const [name, part] of Object.entries(lane)) {
+    if ((only ?? name) === name) await whole(name, part);
+  }
 };
-await Promise.all([...chosen(waiting).map((part) => whole(...part)), inTurn()]);
+await Promise.all((only === 'figures' ? [{ figures }] : lanes).map(inTurn));
 
 await browser.close();
 site.close();

@@ -1,5 +1,5 @@
-//! A task of this program that runs beside others, its output kept until somebody waits for it.
-//! It does not know what the task is; two tasks that build into the same folder wait for each other by cargo's locks.
+//! A command that runs beside others, its output kept until somebody waits for it.
+//! It does not know what the command is; two that build into the same folder wait for each other by cargo's locks.
 
 use std::env;
 use std::fs::{self, File};
@@ -10,12 +10,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::command::Cmd;
 use crate::context::Context;
 use crate::report::seconds;
 
-/// A running task. Dropped, it ends, with all that it started.
+/// A running command. Dropped, it ends, with all that it started.
 pub(crate) struct Beside {
-    task: String,
+    name: String,
     child: Child,
     log: PathBuf,
     begun: SystemTime,
@@ -26,19 +27,27 @@ impl Beside {
     ///
     /// # Errors
     /// When it does not start, or there is no place for its output.
-    pub(crate) fn start(context: &Context, task: &str) -> Result<Self> {
-        fs::create_dir_all(&context.target)?;
-        let log = context.target.join(format!("{task}.log"));
-        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
+    pub(crate) fn task(context: &Context, task: &str) -> Result<Self> {
         let mut cmd = context.command(env::current_exe().context("the path of this program")?);
         cmd.arg(task);
+        Self::start(context, task, cmd)
+    }
+
+    /// Starts a command, whose output goes to a file of that name.
+    ///
+    /// # Errors
+    /// When it does not start, or there is no place for its output.
+    pub(crate) fn start(context: &Context, name: &str, mut cmd: Cmd) -> Result<Self> {
+        fs::create_dir_all(&context.target)?;
+        let log = context.target.join(format!("{name}.log"));
+        let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         // A group of its own, so that compilers and linkers end with it.
         cmd.inner()
             .process_group(0)
             .stdout(output.try_clone()?)
             .stderr(output);
         Ok(Self {
-            task: task.to_owned(),
+            name: name.to_owned(),
             child: cmd.spawn()?,
             log,
             begun: SystemTime::now(),
@@ -49,19 +58,30 @@ impl Beside {
     ///
     /// # Errors
     /// When it failed.
-    pub(crate) fn wait(mut self) -> Result<()> {
+    pub(crate) fn wait(self) -> Result<()> {
+        let name = self.name.clone();
+        let (success, _) = self.end()?;
+        ensure!(success, "{name} failed; see above");
+        Ok(())
+    }
+
+    /// Waits for its end, shows what it said, and gives that and whether it succeeded.
+    ///
+    /// # Errors
+    /// When nobody can wait for it.
+    pub(crate) fn end(mut self) -> Result<(bool, String)> {
         let status = self.child.wait()?;
         // Its last word, which may have been long ago: nobody waited for it then.
         let end = fs::metadata(&self.log).and_then(|log| log.modified())?;
         let said = fs::read(&self.log).unwrap_or_default();
-        println!("{}", String::from_utf8_lossy(&said).trim_end());
+        let said = String::from_utf8_lossy(&said).into_owned();
+        println!("{}", said.trim_end());
         println!(
-            "{}: {} in all, beside the steps before",
-            self.task,
+            "{}: {} in all, beside the steps before ({status})",
+            self.name,
             seconds(end.duration_since(self.begun).unwrap_or_default())
         );
-        ensure!(status.success(), "{} failed ({status}); see above", self.task);
-        Ok(())
+        Ok((status.success(), said))
     }
 }
 

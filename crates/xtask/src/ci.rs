@@ -28,7 +28,7 @@ fn all(context: &Context, steps: &mut Steps) -> Result<()> {
     let before = uncommitted(context)?;
     step(steps, "set-up", || setup::run(context, Purpose::Testing))?;
     // Its end is one long link on one core, which the steps that use all cores do not wait for.
-    let web = Beside::start(context, "build-web")?;
+    let web = Beside::task(context, "build-web")?;
     step(steps, "format", || {
         context.cargo().args(["fmt", "--all", "--check"]).run()
     })?;

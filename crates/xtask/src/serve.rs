@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, options: Options) -> Result<()> {
     } else {
         // The web build ends in a long link on one core. What the relay is made of is compiled meanwhile; then only
         // the relay itself is left, which has the app inside.
-        let meanwhile = || Beside::start(context, "build-relay-parts");
+        let meanwhile = || Beside::task(context, "build-relay-parts");
         if let Some(parts) = web::build_beside(context, Profile::Release, meanwhile)? {
             parts.wait()?;
         }

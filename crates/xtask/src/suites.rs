@@ -1,10 +1,12 @@
 //! `cargo xtask test`: every test there is, native and in the browser.
 //! It does not look at style; `cargo xtask ci` does, and then runs the same suites.
 
+use std::ffi::OsStr;
 use std::thread;
 
 use anyhow::{Context as _, Result};
 
+use crate::beside::Beside;
 use crate::command::Cmd;
 use crate::context::Context;
 use crate::relay::{self, Build};
@@ -46,14 +48,23 @@ pub(crate) fn all(context: &Context, choice: &Choice, steps: &mut Steps) -> Resu
         steps.run("web build", || {
             web::build(context, Profile::Release).map(|()| Counts::default())
         })?;
-        steps.run("browser tests", || browser(context, &choice.playwright))?;
-    }
-    // Whoever names specs wants those alone.
-    if choice.browser && choice.playwright.is_empty() {
-        steps.run("interop with js-libp2p", || interop(context))?;
+        // Whoever names specs wants those alone, not after all that runs before them in a whole run.
+        if !choice.playwright.is_empty() {
+            let named = [&["--no-deps".to_owned()], choice.playwright.as_slice()].concat();
+            return steps.run("browser tests", || browser(context, &named));
+        }
+        let interop = Beside::start(context, "interop", interop(context)?)?;
+        steps.run("browser tests", || browser(context, UNTIMED))?;
+        steps.run("interop with js-libp2p, the rest", || interop_counts(interop))?;
+        // They read a clock: alone, after everything else.
+        steps.run("browser tests, timed", || browser(context, TIMED))?;
     }
     Ok(())
 }
+
+/// Every project of `playwright.config.ts` but the one whose tests read a clock.
+const UNTIMED: &[&str] = &["--project=thin-path", "--project=webgpu", "--project=no-webgpu"];
+const TIMED: &[&str] = &["--project=timed", "--no-deps"];
 
 /// The native tests, of the whole workspace or of what `chosen` says, by nextest where it is installed.
 ///
@@ -88,13 +99,9 @@ pub(crate) fn native(context: &Context, chosen: &[&str]) -> Result<Counts> {
 ///
 /// # Errors
 /// When something cannot be built, there is no browser, or a test fails without a count.
-fn browser(context: &Context, arguments: &[String]) -> Result<Counts> {
+fn browser<S: AsRef<OsStr>>(context: &Context, arguments: &[S]) -> Result<Counts> {
     let mut playwright = playwright(context, Build::Debug)?;
     playwright.arg("test").args(arguments);
-    if !arguments.is_empty() {
-        // What is named is wanted alone, not after all that runs before it in a whole run.
-        playwright.arg("--no-deps");
-    }
     verdict(&mut playwright.tee()?, "browser tests")
 }
 
@@ -118,9 +125,11 @@ pub(crate) fn playwright(context: &Context, build: Build) -> Result<Cmd> {
 
 /// Our WebRTC transport against another implementation of the same protocol, in the browser and in Node.js.
 ///
+/// It mostly waits, and runs beside what does not.
+///
 /// # Errors
-/// When something cannot be built, or it ends without a sum.
-fn interop(context: &Context) -> Result<Counts> {
+/// When there is no browser.
+fn interop(context: &Context) -> Result<Cmd> {
     let chromium = tools::find_chromium(context).context("no Chromium: run `cargo xtask setup`")?;
     let mut node = tools::wasm_cargo(context, "node")?;
     // What Node.js 20 lacks and js-libp2p needs: see `shim.mjs`.
@@ -131,11 +140,16 @@ fn interop(context: &Context) -> Result<Counts> {
         "./shim.mjs",
         "run.mjs",
     ])
-    .folder(&context.playwright().join("interop"));
-    let (success, output) = node
-        .env("CHROMIUM", chromium)
-        .env("PROFILE", "wasm-release")
-        .tee()?;
+    .folder(&context.playwright().join("interop"))
+    .env("CHROMIUM", chromium)
+    .env("PROFILE", "wasm-release");
+    Ok(node)
+}
+
+/// # Errors
+/// When it ended without a sum.
+fn interop_counts(interop: Beside) -> Result<Counts> {
+    let (success, output) = interop.end()?;
     let counts = Counts::read_last_line(&output)
         .context("the interop checks could not be run to the end; see above")?;
     anyhow::ensure!(
