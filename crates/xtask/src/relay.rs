@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::context::Context;
+use crate::web;
+
+/// Tells the relay's build script which folder holds the app.
+const APP: &str = "MANYHANDS_DIST";
 
 /// Which of cargo's profiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,16 +37,21 @@ impl Build {
     }
 }
 
-/// Builds the relay and gives its path. Released, it holds the app; otherwise it serves the folder it is told to.
+/// Builds the relay and gives its path. Released, it holds the app, whose web build must be there; otherwise it serves
+/// the folder it is told to.
 ///
 /// # Errors
-/// When cargo fails.
+/// When there is no web build, or cargo fails.
 pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
-    context
-        .cargo()
+    let mut cargo = context.cargo();
+    cargo
         .args(["build", "--locked", "--bin", "manyhands-relay"])
-        .args(build.arguments("manyhands-relay"))
-        .run()?;
+        .args(build.arguments("manyhands-relay"));
+    if build == Build::Release {
+        // Not this clone's `dist/`: another clone of the same sources then has nothing to compile.
+        cargo.env(APP, web::shelved(context)?);
+    }
+    cargo.run()?;
     Ok(context.target.join(build.folder()).join("manyhands-relay"))
 }
 
@@ -56,7 +65,7 @@ pub(crate) fn build_parts(context: &Context) -> Result<()> {
         .args(["build", "--locked", "--bin", "manyhands-relay"])
         .args(Build::Release.arguments("manyhands-relay"))
         // A folder that is not there: an app half built would be looked through while it changes.
-        .env("MANYHANDS_DIST", context.target.join("no-app"))
+        .env(APP, context.target.join("no-app"))
         .run()
 }
 

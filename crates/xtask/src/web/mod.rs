@@ -15,7 +15,7 @@ mod worker;
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -71,13 +71,11 @@ pub(crate) fn build_beside<T>(
     profile: Profile,
     meanwhile: impl FnOnce() -> Result<T>,
 ) -> Result<Option<T>> {
-    let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
-    let (stamp, dist) = (Stamp::of_sources(context, profile, &compiler)?, context.dist());
+    let (stamp, dist, shelf) = (stamp(context, profile)?, context.dist(), shelf(context));
     if stamp.is_kept(&dist) {
         println!("web: dist/ is the build of these sources");
         return Ok(None);
     }
-    let shelf = Shelf::new(context.target.join("web"));
     if shelf.take(&stamp, &dist)? {
         println!("web: dist/ is the build of these sources, made before");
         return Ok(None);
@@ -87,6 +85,24 @@ pub(crate) fn build_beside<T>(
     stamp.keep(&dist)?;
     shelf.put(&stamp, &dist)?;
     Ok(Some(beside))
+}
+
+/// Where the finished build that `dist/` is lies for all clones of the same sources: whatever has it inside is the same
+/// in each.
+///
+/// # Errors
+/// When `dist/` is not the build of these sources, or cannot be kept.
+pub(crate) fn shelved(context: &Context) -> Result<PathBuf> {
+    shelf(context).keep(&stamp(context, Profile::Release)?, &context.dist())
+}
+
+fn stamp(context: &Context, profile: Profile) -> Result<Stamp> {
+    let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
+    Stamp::of_sources(context, profile, &compiler)
+}
+
+fn shelf(context: &Context) -> Shelf {
+    Shelf::new(context.target.join("web"))
 }
 
 /// trunk, rebuilding whenever a source changes; open pages reload themselves then.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::folder;
 use super::stamp::Stamp;
@@ -37,6 +37,23 @@ impl Shelf {
         remove(dist)?;
         copy(&build, dist)?;
         Ok(true)
+    }
+
+    /// Where a build of these sources lies; what `dist` is, if it was not kept yet.
+    ///
+    /// # Errors
+    /// When `dist` is something else, or a file cannot be written.
+    pub(super) fn keep(&self, stamp: &Stamp, dist: &Path) -> Result<PathBuf> {
+        let build = self.folder.join(stamp.name());
+        if !stamp.is_kept(&build) {
+            ensure!(
+                stamp.is_kept(dist),
+                "{} is not the web build of these sources",
+                dist.display()
+            );
+            self.put(stamp, dist)?;
+        }
+        Ok(build)
     }
 
     /// Keeps `dist`, and lets go of the oldest.
@@ -111,6 +128,20 @@ mod tests {
         assert_eq!(fs::read_to_string(other.join("deep/index.html")).unwrap(), "page");
         assert!(!other.join("stale.js").exists());
         assert!(stamp(1).is_kept(&other));
+    }
+
+    #[test]
+    fn what_is_asked_for_by_its_place_is_there_and_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(root.path().join("web"));
+        let dist = built(root.path(), "page", &stamp(1));
+        assert!(shelf.keep(&stamp(2), &dist).is_err(), "of other sources");
+        let kept = shelf.keep(&stamp(1), &dist).unwrap();
+        fs::remove_file(kept.join("deep/index.html")).unwrap();
+        assert_eq!(shelf.keep(&stamp(1), &dist).unwrap(), kept);
+        assert!(stamp(1).is_kept(&kept));
+        remove(&dist).unwrap();
+        assert_eq!(shelf.keep(&stamp(1), &dist).unwrap(), kept, "made before");
     }
 
     #[test]
