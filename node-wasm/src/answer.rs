@@ -43,6 +43,7 @@ impl Scribe {
             page,
             start_ms: js_sys::Date::now(),
             tokens: 0,
+            heard_ms: None,
             decoded: None,
         };
         wasm_bindgen_futures::spawn_local(desk.run(queue));
@@ -79,6 +80,8 @@ struct Desk {
     page: mpsc::Sender<ChatEvent>,
     start_ms: f64,
     tokens: u32,
+    /// When the latest token was heard of.
+    heard_ms: Option<f64>,
     /// When the first token came, and the latest.
     decoded: Option<(Now, Now)>,
 }
@@ -90,6 +93,7 @@ impl Desk {
             match event {
                 Event::Token { id, at, .. } => {
                     let mut ids = vec![id];
+                    self.heard_ms = Some(js_sys::Date::now());
                     let first = self.decoded.map_or(at, |(first, _)| first);
                     self.decoded = Some((first, at));
                     // All tokens that are here already go in one question.
@@ -123,7 +127,8 @@ impl Desk {
                         node::io::FinishReason::Stop => FinishReason::Stop,
                         node::io::FinishReason::Length => FinishReason::Length,
                     };
-                    let ms = js_sys::Date::now() - self.start_ms;
+                    // The node's last word comes a moment after the last token.
+                    let ms = self.heard_ms.unwrap_or_else(js_sys::Date::now) - self.start_ms;
                     return self
                         .tell(ChatEvent::Done {
                             finish_reason,

@@ -9,8 +9,8 @@ use crate::place::{Place, Slot};
 use crate::receipts::{Facts, Over, Tally};
 use crate::request::{Phase, Request};
 
-/// What a stage says of its last step comes on another way than the token, and on a busy machine later. The sheet and
-/// the receipts are worth this wait; the user has the whole answer.
+/// What a stage says of its last step comes on another way than the token, and on a busy machine later. The sheet is
+/// worth this wait; the user has the whole answer.
 const LAST_WORD_MS: u64 = 300;
 
 impl Request {

@@ -108,6 +108,10 @@ impl Chain {
 impl Receipts {
     /// A session is over: its receipt is due.
     pub(crate) fn over(&mut self, over: Over, desk: &mut Desk) {
+        if desk.line(over.stream).is_none() {
+            // It closed meanwhile: there is nobody to settle with, and the others are not to wait for that.
+            return;
+        }
         if over.facts.tally.positions == 0 || self.due.len() >= MAX_DUE || self.made.len() >= MAX_DUE {
             return desk.close(over.stream);
         }

@@ -243,11 +243,6 @@ impl Request {
         world: &mut World<'_>,
     ) -> bool {
         let now = world.desk.now;
-        if let Phase::Whole { reason, .. } = self.phase {
-            // Nothing is left to do for it: what it did stands, and what it did not say is not waited for.
-            self.conclude(reason, world.desk);
-            return false;
-        }
         let Some(slot) = self.slot(session).filter(|slot| slot.is_alive()) else {
             return false;
         };
@@ -265,6 +260,11 @@ impl Request {
         }
         if let Some(ms) = avoid_ms {
             self.avoid.insert(peer, now.plus_ms(ms));
+        }
+        if let Phase::Whole { reason, .. } = self.phase {
+            // It did its part; what else it had to say is not waited for.
+            self.finish(reason, world.desk);
+            return false;
         }
         for place in &mut self.places {
             if place.standby.as_ref().is_some_and(|slot| slot.session == session) {
