@@ -150,9 +150,16 @@ impl ChunkStore {
         Manifest::decode_for(&bytes, model).ok()
     }
 
-    /// Every sound manifest, and whether a person brought the model here. An error where some could not be read:
-    /// what is not known to be kept must not be taken for gone.
+    /// Every manifest that is sound and can be read, and whether a person brought the model here.
     pub(crate) async fn manifests(&self) -> Result<Vec<(Manifest, bool)>, StoreError> {
+        self.list(|_, _| Ok(())).await
+    }
+
+    /// The same; `unreadable` decides about a manifest that is there and cannot be read.
+    async fn list(
+        &self,
+        unreadable: impl Fn(&ModelId, StoreError) -> Result<(), StoreError>,
+    ) -> Result<Vec<(Manifest, bool)>, StoreError> {
         // While somebody writes one, half of it is there.
         let _nobody_writes = match &self.place {
             Place::Memory(_) => None,
@@ -162,9 +169,12 @@ impl ChunkStore {
         let mut found = Vec::new();
         for name in self.names(MANIFESTS).await? {
             let Ok(id) = name.parse::<ModelId>() else { continue };
-            let bytes = self.record(MANIFESTS, &name).await?.unwrap_or_default();
-            if let Ok(manifest) = Manifest::decode_for(&bytes, &id) {
-                found.push((manifest, own.contains(&name)));
+            match self.record(MANIFESTS, &name).await {
+                Ok(bytes) => found.extend(
+                    Manifest::decode_for(&bytes.unwrap_or_default(), &id)
+                        .map(|manifest| (manifest, own.contains(&name))),
+                ),
+                Err(error) => unreadable(&id, error)?,
             }
         }
         Ok(found)
@@ -188,31 +198,26 @@ impl ChunkStore {
     /// Deletes a model: its manifest, and every chunk that no other model needs.
     pub(crate) async fn delete(&self, model: &ModelId) -> Result<(), StoreError> {
         self.parts.clear();
-        // Nothing is deleted where it cannot be read what the others need.
-        let kept = self.manifests().await?.into_iter().map(|(manifest, _)| manifest);
-        let (gone, others): (Vec<_>, Vec<_>) = kept.partition(|manifest| manifest.id() == *model);
+        // What the others need cannot be told where one cannot be read: then nothing is deleted.
+        let others = |id: &ModelId, error| if id == model { Ok(()) } else { Err(error) };
+        self.list(others).await?;
+        let name = model.to_string();
+        let chunks = self.manifest(model).await.iter().flat_map(hashes).collect();
         // The manifest goes first: chunks without one are litter, a manifest without chunks is a promise.
         for folder_name in [OWN, MANIFESTS] {
-            self.remove(folder_name, vec![model.to_string()]).await?;
+            self.remove(folder_name, vec![name.clone()]).await?;
         }
-        self.delete_chunks(gone.iter().flat_map(hashes), &others).await
+        self.delete_unneeded(chunks).await
     }
 
     /// Deletes those of `chunks` that no model needs.
     pub(crate) async fn delete_unneeded(&self, chunks: Vec<ChunkHash>) -> Result<(), StoreError> {
-        let kept = self.manifests().await?.into_iter().map(|(manifest, _)| manifest);
-        self.delete_chunks(chunks.into_iter(), &kept.collect::<Vec<_>>())
-            .await
-    }
-
-    /// Deletes those of `chunks` that are in none of these models.
-    async fn delete_chunks(
-        &self,
-        chunks: impl Iterator<Item = ChunkHash>,
-        others: &[Manifest],
-    ) -> Result<(), StoreError> {
-        let needed: HashSet<ChunkHash> = others.iter().flat_map(hashes).collect();
-        let unneeded: Vec<ChunkHash> = chunks.filter(|hash| !needed.contains(hash)).collect();
+        let manifests = self.list(|_, error| Err(error)).await?;
+        let needed: HashSet<ChunkHash> = manifests
+            .iter()
+            .flat_map(|(manifest, _)| hashes(manifest))
+            .collect();
+        let unneeded: Vec<ChunkHash> = chunks.into_iter().filter(|hash| !needed.contains(hash)).collect();
         match &self.place {
             Place::Memory(memory) => {
                 memory.borrow_mut().delete(&unneeded);

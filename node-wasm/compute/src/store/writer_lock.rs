@@ -1,5 +1,6 @@
-//! The right to write: one tab of the origin at a time, by a Web Lock.
-//! Keeps nobody from reading.
+//! The right to write: one tab of the origin at a time, by a Web Lock. Whoever must not read what is half written
+//! takes it as well.
+//! Keeps nobody else from reading.
 
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
@@ -20,19 +21,21 @@ impl WriterLock {
         let grant = js_sys::Promise::new(&mut |resolve, _| granted = Some(resolve));
         let mut release = None;
         let held = js_sys::Promise::new(&mut |resolve, _| release = Some(resolve));
+        // From here on: whoever stops waiting for its turn gives it back.
+        let lock = WriterLock { release };
         let (Some(granted), Some(request)) = (granted, request()) else {
-            return WriterLock { release: None };
+            return lock;
         };
         let hold = Closure::once_into_js(move |_: JsValue| {
             // A promise's own function does not throw.
             let _ = granted.call0(&JsValue::UNDEFINED);
             held
         });
-        if request(&hold).is_err() {
-            return WriterLock { release: None };
+        if request(&hold).is_ok() {
+            // A promise that nothing rejects.
+            let _ = JsFuture::from(grant).await;
         }
-        let _ = JsFuture::from(grant).await;
-        WriterLock { release }
+        lock
     }
 }
 
