@@ -56,10 +56,10 @@
 //!
 //! # What to expect
 //!
-//! * Writes are back-pressured by the data channel's queue (at most 1 MiB each). WebRTC has no
+//! * Writes are back-pressured by the data channel's queue (64 KiB each). WebRTC has no
 //!   back-pressure for receivers: a protocol must bound what it has in flight, and a peer that
 //!   leaves [`stream::MAX_RECEIVE_BYTES`] unread behind gets its stream reset.
-//! * A peer that vanishes is noticed within 5 seconds in Chromium ([`liveness`]); elsewhere as
+//! * A peer that vanishes is noticed within 4 seconds in Chromium ([`liveness`]), 5 in a hidden tab; elsewhere as
 //!   soon as the browser reports it.
 //! * Closing a stream waits for the peer's acknowledgement; dropping it without closing resets it.
 //! * A browser allows some hundred `RTCPeerConnection`s per tab; plan for fifty peers.

@@ -13,13 +13,13 @@ use super::connection::Inner;
 use super::js;
 use crate::stream::{MAX_RECEIVE_BYTES, StreamError, Substream};
 
-/// Above this many queued bytes a writer waits. Chromium's SCTP throws packets away when it has more to send than
+/// Above this many queued bytes of a channel a writer waits. Chromium's SCTP throws packets away when it has more to send than
 /// the 64 KiB that its network process takes at once, and recovers slowly: with 1 MiB queued, 16 MiB there and
 /// back took 9 to 15 s on one machine, with 128 KiB 1.4 to 10 s, with 64 KiB always 1.3 to 1.6 s. What is on its
 /// way is not counted here, so a long line stays full.
 const SEND_HIGH_BYTES: u32 = 64 * 1024;
 /// At this many queued bytes it goes on.
-const SEND_LOW_BYTES: u32 = 16 * 1024;
+const SEND_LOW_BYTES: u32 = 32 * 1024;
 
 /// What all streams of a connection may leave unread together: a few bursts of
 /// `MAX_RECEIVE_BYTES`, so that many streams are no way around the cap of one.
