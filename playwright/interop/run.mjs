@@ -388,6 +388,8 @@ async function whole(name, part) {
   }
 }
 
+// Told to end, nothing is waited for; what was started is ended on the way out.
+process.once('SIGTERM', () => process.exit(1));
 await prepare();
 const site = await serve();
 const browser = await launch();

@@ -39,7 +39,8 @@ impl Beside {
     /// When it does not start, or there is no place for its output.
     pub(crate) fn start(context: &Context, name: &str, mut cmd: Cmd) -> Result<Self> {
         fs::create_dir_all(&context.target)?;
-        let log = context.target.join(format!("{name}.log"));
+        // Another clone may run the same, and the folder is shared.
+        let log = context.target.join(format!("{name}-{}.log", std::process::id()));
         let output = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         // A group of its own, so that compilers and linkers end with it.
         cmd.inner()
@@ -97,5 +98,7 @@ impl Drop for Beside {
             );
             drop(self.child.wait());
         }
+        // What it said was shown, or nobody wants it.
+        drop(fs::remove_file(&self.log));
     }
 }

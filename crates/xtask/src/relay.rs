@@ -1,6 +1,7 @@
 //! Builds the relay (with `dist/` inside) and the native programs that the browser tests compare with.
 //! It does not build the web app, and does not start anything.
 
+use std::env;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -47,7 +48,7 @@ pub(crate) fn build(context: &Context, build: Build) -> Result<PathBuf> {
     cargo
         .args(["build", "--locked", "--bin", "manyhands-relay"])
         .args(build.arguments("manyhands-relay"));
-    if build == Build::Release {
+    if build == Build::Release && env::var_os(APP).is_none() {
         // Not this clone's `dist/`: another clone of the same sources then has nothing to compile.
         cargo.env(APP, web::shelved(context)?);
     }

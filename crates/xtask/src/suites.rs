@@ -55,15 +55,15 @@ pub(crate) fn all(context: &Context, choice: &Choice, steps: &mut Steps) -> Resu
         }
         let interop = Beside::start(context, "interop", interop(context)?)?;
         steps.run("browser tests", || browser(context, UNTIMED))?;
-        steps.run("interop with js-libp2p, the rest", || interop_counts(interop))?;
+        steps.run("interop, the rest of it", || interop_counts(interop))?;
         // They read a clock: alone, after everything else.
         steps.run("browser tests, timed", || browser(context, TIMED))?;
     }
     Ok(())
 }
 
-/// Every project of `playwright.config.ts` but the one whose tests read a clock.
-const UNTIMED: &[&str] = &["--project=thin-path", "--project=webgpu", "--project=no-webgpu"];
+/// All tests but those that read a clock, and those.
+const UNTIMED: &[&str] = &["--grep-invert=@timed"];
 const TIMED: &[&str] = &["--project=timed", "--no-deps"];
 
 /// The native tests, of the whole workspace or of what `chosen` says, by nextest where it is installed.

@@ -71,7 +71,9 @@ pub(crate) fn build_beside<T>(
     profile: Profile,
     meanwhile: impl FnOnce() -> Result<T>,
 ) -> Result<Option<T>> {
-    let (stamp, dist, shelf) = (stamp(context, profile)?, context.dist(), shelf(context));
+    let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
+    let (stamp, dist) = (Stamp::of_sources(context, profile, &compiler)?, context.dist());
+    let shelf = shelf(context);
     if stamp.is_kept(&dist) {
         println!("web: dist/ is the build of these sources");
         return Ok(None);
@@ -91,14 +93,12 @@ pub(crate) fn build_beside<T>(
 /// in each.
 ///
 /// # Errors
-/// When `dist/` is not the build of these sources, or cannot be kept.
+/// When `dist/` is no finished build to ship, or cannot be kept.
 pub(crate) fn shelved(context: &Context) -> Result<PathBuf> {
-    shelf(context).keep(&stamp(context, Profile::Release)?, &context.dist())
-}
-
-fn stamp(context: &Context, profile: Profile) -> Result<Stamp> {
-    let compiler = tools::wasm_cargo(context, "rustc")?.arg("--version").output()?;
-    Stamp::of_sources(context, profile, &compiler)
+    let dist = context.dist();
+    let stamp = Stamp::of_build(&dist).filter(|stamp| stamp.is_to_ship());
+    let stamp = stamp.with_context(|| format!("{} is no finished web build", dist.display()))?;
+    shelf(context).keep(&stamp, &dist)
 }
 
 fn shelf(context: &Context) -> Shelf {

@@ -62,8 +62,12 @@ impl Shelf {
     /// When a file cannot be written.
     pub(super) fn put(&self, stamp: &Stamp, dist: &Path) -> Result<()> {
         let build = self.folder.join(stamp.name());
+        // Whole or not at all: another clone may be looking.
+        let coming = self.folder.join(format!("coming-{}", std::process::id()));
+        remove(&coming)?;
+        copy(dist, &coming)?;
         remove(&build)?;
-        copy(dist, &build)?;
+        fs::rename(&coming, &build)?;
         let mut builds = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();

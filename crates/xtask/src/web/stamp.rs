@@ -66,6 +66,22 @@ impl Stamp {
         })
     }
 
+    /// What a finished build says that it was made from.
+    pub(crate) fn of_build(dist: &Path) -> Option<Self> {
+        let kept = fs::read_to_string(file(dist)).ok()?;
+        let mut words = kept.split(' ');
+        let (word, sources) = (words.next()?, words.next()?);
+        let mut profiles = [Profile::Release, Profile::Dev].into_iter();
+        let profile = profiles.find(|profile| format!("{profile:?}") == word)?;
+        let sources = u64::from_str_radix(sources, 16).ok()?;
+        let stamp = Self { sources, profile };
+        stamp.is_kept(dist).then_some(stamp)
+    }
+
+    pub(crate) fn is_to_ship(&self) -> bool {
+        self.profile == Profile::Release
+    }
+
     #[cfg(test)]
     pub(super) fn new(sources: u64, profile: Profile) -> Self {
         Self { sources, profile }
@@ -144,8 +160,12 @@ mod tests {
         assert!(stamp(1, Profile::Release).is_kept(dist.path()));
         assert!(!stamp(2, Profile::Release).is_kept(dist.path()));
         assert!(!stamp(1, Profile::Dev).is_kept(dist.path()));
+        let said = Stamp::of_build(dist.path()).unwrap();
+        assert_eq!(said.name(), stamp(1, Profile::Release).name());
+        assert!(said.is_to_ship());
         fs::write(dist.path().join("more.js"), "").unwrap();
         assert!(!stamp(1, Profile::Release).is_kept(dist.path()));
+        assert!(Stamp::of_build(dist.path()).is_none());
     }
 
     #[test]
