@@ -109,7 +109,26 @@ test('in forced colours what is chosen shows, and with less motion nothing moves
 test('everything that matters in a chat is done by keyboard alone', async ({ relay, openTab }) => {
   const model = (await relay.models())[0]!;
   const { page } = await openTab({ serviceWorkers: 'block', permissions: ['clipboard-read', 'clipboard-write'] });
-  const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '24', backend: 'cpu', pace_ms: '40' });
+  const query = new URLSearchParams({ model: model.id, temperature: '0', seed: '1', max_tokens: '24', backend: 'cpu' });
+  // Steps that are held for as long as an answer must not be at its end.
+  await page.addInitScript(() => {
+    const post = Worker.prototype.postMessage;
+    const held: (() => void)[] = [];
+    let left = Infinity;
+    Object.assign(globalThis, {
+      allowSteps(steps: number) {
+        left = steps;
+        held.splice(0).forEach((go) => go());
+      },
+    });
+    Worker.prototype.postMessage = function (this: Worker, ...what: any[]) {
+      const go = () => (post as any).apply(this, what);
+      if (what[0]?.ask?.Step) left -= 1;
+      if (left < 0) held.push(go);
+      else go();
+    };
+  });
+  const allowSteps = (steps: number) => page.evaluate((steps) => (globalThis as any).allowSteps(steps), steps);
   await page.goto(`/?${query}`);
   const answers = page.locator('[data-testid=message][data-role=assistant]');
   const done = () => expect(answers.last()).toHaveAttribute('data-state', 'done');
@@ -140,10 +159,13 @@ test('everything that matters in a chat is done by keyboard alone', async ({ rel
   // Stop in the middle; copy; mend the answer's own words.
   await tabTo(page, '[data-testid=chat-input]');
   await page.keyboard.type('And then');
+  await allowSteps(4);
   await page.keyboard.press('Enter');
+  await expect(answers).toHaveCount(2);
   await expect(answers.last().getByTestId('message-text')).toContainText(/\S/);
   await page.keyboard.press('Escape');
   await expect(answers.last()).toHaveAttribute('data-state', 'stopped');
+  await allowSteps(Infinity);
   await tabTo(page, '[data-role=assistant] [data-testid=message-edit]');
   await page.keyboard.press('Enter');
   await page.keyboard.press('Control+a');

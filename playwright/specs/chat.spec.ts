@@ -5,6 +5,7 @@ import { archive } from '../fixtures/archive.ts';
 import { roomyModel, testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
 import { type Model, Relay } from '../fixtures/relay.ts';
+import { storedChats } from '../fixtures/stored.ts';
 import { expect, type OpenTab, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { SettingsPage } from '../pages/settings.ts';
@@ -63,6 +64,7 @@ test('a second answer is a branch, an edited question too, and an edited answer 
   await page.locator('.editor textarea').fill('I know **better**.');
   await page.locator('.editor .primary').click();
   await expect(chat.lastAnswer.locator('strong')).toHaveText('better');
+  await expect.poll(() => storedChats(page)).toContain('I know **better**.');
   await page.reload();
   await page.locator('.history-open').first().click();
   await expect(chat.lastAnswer.locator('strong')).toHaveText('better');
@@ -145,7 +147,7 @@ test('reasoning is folded, code has colours and is copied as it is', async ({ op
   await expect(message.locator('.hl-keyword')).toHaveText('fn');
   await expect(message.locator('.hl-comment')).toHaveText('// done');
   await message.locator('.code button').click();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(code);
+  await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(code);
 });
 
 test('conversations are found, renamed and deleted, and stay so after a reload', async ({ openTab }) => {
@@ -171,6 +173,7 @@ test('conversations are found, renamed and deleted, and stay so after a reload',
   await page.keyboard.press('Control+Shift+D');
   await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click();
   await expect(list).toHaveCount(1);
+  await expect.poll(() => storedChats(page)).not.toContain('Pears');
   await page.reload();
   await expect(list).toHaveCount(1);
   await expect(list).toContainText('Bees');

@@ -37,7 +37,8 @@ test('outside the hours of the week lending waits', async ({ openTab }) => {
   const page = await lending(openTab);
   await expect(status(page)).toHaveAttribute('data-state', 'ready');
   await page.getByTestId('lend-schedule').check();
-  const clock = (hours: number) => `${String((new Date().getHours() + hours) % 24).padStart(2, '0')}:00`;
+  const hour = new Date().getHours();
+  const clock = (hours: number) => `${String((hour + hours) % 24).padStart(2, '0')}:00`;
   await page.getByTestId('schedule-from').fill(clock(2));
   await page.getByTestId('schedule-to').fill(clock(3));
   await expect(status(page)).toHaveAttribute('data-reason', 'schedule');

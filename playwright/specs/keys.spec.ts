@@ -1,6 +1,7 @@
 // Keys: an identity is made when it is first needed and never before consent, what was agreed to is signed, kept and
 // taken back, and a backup brings the same identity to another browser.
 import { readFile } from 'node:fs/promises';
+import { stored } from '../fixtures/stored.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { consent } from '../pages/consent.ts';
 import { KeysPage } from '../pages/keys.ts';
@@ -36,8 +37,10 @@ test('no key is made before consent, and the consent is the first thing that it 
   await expect(receipt).toHaveAttribute('data-state', 'counts');
   await expect(receipt).toHaveAttribute('data-signed', 'true');
 
+  const agreed = await stored(page, 'manyhands-consents', 'consents');
   await receipt.getByTestId('receipt-withdraw').click();
   await expect(receipt).toHaveAttribute('data-state', 'withdrawn');
+  await expect.poll(() => stored(page, 'manyhands-consents', 'consents')).not.toBe(agreed);
   await page.reload();
   await expect(receipt).toHaveAttribute('data-state', 'withdrawn');
   await page.goto('/lend?backend=cpu');

@@ -1,6 +1,7 @@
 // How models answer, as the settings say it: what is chosen there reaches the model, is kept, and stays within its bounds.
 import { testModel } from '../fixtures/paths.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
+import { storedChats } from '../fixtures/stored.ts';
 import { expect, test } from '../fixtures/test.ts';
 import { ChatPage } from '../pages/chat.ts';
 import { online } from '../pages/shown.ts';
@@ -65,6 +66,7 @@ test('instructions and sampling reach the model, are kept, and stay within their
   await page.getByRole('button', { name: 'Delete all conversations' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Delete all conversations' }).click();
   await expect(page.locator('.history-list li')).toHaveCount(0);
+  await expect.poll(() => storedChats(page)).toBe('[]');
   await page.reload();
   await online(page);
   await expect(page.locator('.history-list li')).toHaveCount(0);

@@ -1,6 +1,7 @@
 // Models on this device: fetched whole, paused, gone on with after a reload, checked, deleted, used without a network;
 // and what happens where storage is full, cleared, damaged or refused.
 import type { Page, Request } from '@playwright/test';
+import { holdModels } from '../fixtures/held-line.ts';
 import { largeModel, testModel, twinModel } from '../fixtures/paths.ts';
 import { Relay } from '../fixtures/relay.ts';
 import { greedyText, words } from '../fixtures/reference.ts';
@@ -32,26 +33,12 @@ function chunkRequests(page: Page): string[] {
   return asked;
 }
 
-/** A line that brings so many chunks, each after `ms`, and no other until it is let: what happens then does that. */
-async function holdAfter(page: Page, chunks: number, ms = 0): Promise<() => void> {
-  let left = chunks;
-  let release = () => {};
-  const released = new Promise<void>((resolve) => (release = resolve));
-  await page.route(/\/models\/[0-9a-f]{64}$/, async (route) => {
-    left -= 1;
-    if (left < 0) await released;
-    else await new Promise((resolve) => setTimeout(resolve, ms));
-    await route.continue().catch(() => {}); // The page may have given up by then.
-  });
-  return release;
-}
-
 large('a download shows its way, pauses, goes on after a reload without a chunk fetched twice, and is deleted', async ({ own, openTab }) => {
   const model = (await own.models()).find(({ name }) => name === 'large seeded')!;
   const { page } = await openTab({ baseURL: own.url, serviceWorkers: 'block' });
   const models = new ModelsPage(page);
   const asked = chunkRequests(page);
-  const release = await holdAfter(page, Math.ceil(model.bytes / MIB / 2), 250);
+  await holdModels(page, Math.ceil(model.bytes / MIB / 2), 250);
   await models.open();
   await models.expectKept(model.id, 'none');
   await models.card(model.id).getByTestId('model-download').click();
@@ -60,7 +47,6 @@ large('a download shows its way, pauses, goes on after a reload without a chunk 
   await expect(models.jobs).toContainText(/\d [kM]B\/s/);
   await models.card(model.id).getByTestId('model-pause').click();
   await expect(models.jobs).toHaveAttribute('data-state', 'paused');
-  release();
   await models.expectKept(model.id, 'part');
   const before = await models.held(model.id);
   expect(before).toBeGreaterThan(MIB);
@@ -94,13 +80,13 @@ large('a network that fails at half of a download costs no more than was on its 
   const arrived = new Set<string>();
   page.on('requestfinished', (request) => arrived.add(request.headers()['range'] ?? ''));
   // A little more than half comes through; what is asked for then is on its way when the network fails.
-  const fail = await holdAfter(page, Math.ceil(model.bytes / MIB / 2) + 1);
+  const line = await holdModels(page, Math.ceil(model.bytes / MIB / 2) + 1);
   await models.open();
   await models.card(model.id).getByTestId('model-download').click();
   const bar = models.card(model.id).getByTestId('model-progress');
   await expect.poll(async () => Number(await bar.getAttribute('aria-valuenow'))).toBeGreaterThanOrEqual(50);
   await own.kill();
-  fail();
+  line.allow(Infinity);
   await expect(models.jobs).toHaveAttribute('data-state', 'failed');
   await expect(models.jobs.getByTestId('error')).toHaveAttribute('data-code', 'relay_unreachable');
   await expect.poll(() => models.held(model.id)).toBeGreaterThanOrEqual(model.bytes / 2 - IN_FLIGHT * MIB);

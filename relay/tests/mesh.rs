@@ -381,11 +381,12 @@ async fn a_subnet_that_connects_too_fast_is_slowed_down() {
             "connections_per_subnet_burst=3,connections_per_subnet_per_s=1",
         ],
     );
-    for _ in 0..8 {
+    let mut dialling = Vec::new();
+    for _ in 0..12 {
         let addr = ws(&relay);
         let peer = Peer::new();
         peer.tell(move |swarm| swarm.dial(addr).unwrap());
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        dialling.push(peer);
     }
     relay.until("the refusals count", |relay| {
         relay.metric("manyhands_denials_total{reason=\"connections_per_subnet\"}") >= 3
@@ -460,7 +461,12 @@ async fn a_worker_at_one_relay_is_on_the_board_of_the_other() {
         swarm.behaviour_mut().gossip.subscribe(&subscribed).unwrap();
     });
     worker.connect(&ws(&relay)).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    worker
+        .first("the relay's subscription", |event| match event {
+            SwarmEvent::Behaviour(BehaviourEvent::Gossip(gossipsub::Event::Subscribed { .. })) => Some(()),
+            _ => None,
+        })
+        .await;
     let sound = offer(&worker, &worker.id.to_string(), swarm, [5; 32], 1);
     worker.tell(move |swarm| {
         swarm.behaviour_mut().gossip.publish(topic, sound).unwrap();
