@@ -177,9 +177,10 @@ test('a file of one\'s own is opened', async ({ openTab }) => {
   const relay = await Relay.start([largeModel()]);
   const { page } = await openTab({ baseURL: relay.url, serviceWorkers: 'block' });
   const models = new ModelsPage(page);
+  // Long before the key: the browser must have heard that somebody waits for it, or it opens a dialog that nobody sees.
+  const chooser = page.waitForEvent('filechooser');
   await models.open();
   await tabTo(page, '[data-testid=model-file]');
-  const chooser = page.waitForEvent('filechooser');
   await press(page, 'Space');
   await (await chooser).setFiles(testModel());
   await expect(models.ownCards).toHaveCount(1);
