@@ -6,6 +6,7 @@ import { ChatPage } from '../pages/chat.ts';
 import { KeysPage } from '../pages/keys.ts';
 import { LendPage } from '../pages/lend.ts';
 import { lent, online } from '../pages/shown.ts';
+import { walk } from '../pages/walk.ts';
 
 const PASSPHRASE = 'seven horses and a lamp';
 const TOKENS = 16;
@@ -90,7 +91,8 @@ test('my devices are those of my swarm, no stranger has them, and a revoked one 
   await stranger.page.getByTestId('swarm-token').fill(register);
   await stranger.page.getByTestId('swarm-join').click();
   await stranger.page.getByTestId('swarm-use').click();
-  await stranger.page.goto('/swarm');
+  // Within the app: a page that is left at once may not have written down which swarm is in use.
+  await walk(stranger.page, '/swarm');
   await expect(stranger.page.getByTestId('peer-row')).toHaveCount(1);
   await outside.page.goto(`/?model=${model.id}&mode=swarm&backend=cpu&max_tokens=${TOKENS}`);
   await outside.ask('May I?');
