@@ -25,8 +25,7 @@ export default defineConfig({
   reporter: [['list']],
   retries: 0,
   workers: 2,
-  // For a machine that is three times as slow as ours; an expectation that is not met fails after its own 30 s.
-  timeout: 180_000,
+  timeout: 90_000,
   expect: { timeout: 30_000 },
   forbidOnly: true,
   use: {

@@ -153,7 +153,7 @@ const pair = (name, makeA, makeB) => withPeers(name, makeA, makeB, async (a, b) 
       await until('no connection', async () => (await reach(other, closerId)).direct === 0);
       const ms = performance.now() - start;
       // libdatachannel under Node.js takes seconds to say that it closes.
-      assert(other.kind !== 'ours' || closer.page === undefined || ms < 5_000, `only after ${Math.round(ms)} ms`);
+      assert(other.kind !== 'ours' || closer.page === undefined || ms < 1_000, `only after ${Math.round(ms)} ms`);
       await until('no connection', async () => (await reach(closer, otherId)).direct === 0);
       return `${Math.round(ms)} ms`;
     });
@@ -221,7 +221,7 @@ async function oursOnly(name, a, b) {
     await b.page.evaluate(() => globalThis.closeAllPeerConnections());
     await until('the end', async () => (await reach(a, bId)).direct === 0);
     const ms = performance.now() - start;
-    assert(ms < 5_000, `only after ${Math.round(ms)} ms`);
+    assert(ms < 1_500, `only after ${Math.round(ms)} ms`);
   });
 }
 
@@ -366,7 +366,7 @@ async function vanish() {
   const [a, b] = [await inPage('ours'), await openPeer(there, site.url, 'ours', log)];
   let stop;
   try {
-    await check('vanish: a peer whose browser is killed is noticed long before the browser says so', async () => {
+    await check('vanish: a peer whose browser is killed is noticed within 5 s', async () => {
       await b.listen(relay.address);
       await a.listen(relay.address);
       await webrtcAddress(a); // Only now it is connected to the relay.
@@ -380,8 +380,7 @@ async function vanish() {
       const start = performance.now();
       await until('the end', async () => (await reach(a, bId)).direct === 0, 20_000);
       const ms = performance.now() - start;
-      // Four seconds, and what a busy machine adds; Chromium itself takes fifteen and more.
-      assert(ms < 10_000, `only after ${Math.round(ms)} ms`);
+      assert(ms < 5_000, `only after ${Math.round(ms)} ms`);
       return `${Math.round(ms)} ms`;
     });
   } finally {

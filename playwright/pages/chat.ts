@@ -56,8 +56,8 @@ export class ChatPage {
   }
 
   /** The text of the last answer once it is complete. */
-  async answer(patienceMs = 60_000): Promise<string> {
-    await expect(this.lastAnswer).toHaveAttribute('data-state', 'done', { timeout: patienceMs });
+  async answer(): Promise<string> {
+    await expect(this.lastAnswer).toHaveAttribute('data-state', 'done', { timeout: 60_000 });
     return this.lastAnswer.getByTestId('message-text').innerText();
   }
 

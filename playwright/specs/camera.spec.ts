@@ -102,8 +102,8 @@ test('a picture made to hold up the reader holds up nobody else', async ({ film 
   // The reader is at it; the page answers, and turns it off.
   expect(await phone.evaluate(() => new Promise((done) => setTimeout(done, 500, 'here')))).toBe('here');
   await phone.getByTestId('scan').tap();
-  await expect.poll(() => tracks(phone)).toEqual(['ended']);
-  await expect.poll(() => phone.workers().length).toBe(0);
+  await expect.poll(() => tracks(phone), { timeout: 3_000 }).toEqual(['ended']);
+  await expect.poll(() => phone.workers().length, { timeout: 3_000 }).toBe(0);
 });
 
 test('what is no invitation is told, and is no link', async ({ openTab }) => {

@@ -117,11 +117,11 @@ test('a click on a question that is covered, faded, moved or too small agrees to
     await page.goto(host.origin);
     const main = frame(page).getByTestId('embed');
     const further = frame(page).getByTestId('embed-window');
-    const opened = page.context().waitForEvent('page', { timeout: 30_000 });
     // The host gets the visitor as far as the words of the question, which ask for nothing yet.
     await frame(page).getByTestId('embed-lend').evaluate((button) => (button as HTMLElement).click());
     await further.waitFor({ state: 'attached' });
     await expect(frame(page).getByTestId('consent-accept'), name).toHaveCount(0);
+    const opened = page.context().waitForEvent('page', { timeout: 5000 });
     // A click of the visitor's own where the button lies, and where that hits nothing one of a script. Either comes to
     // no more than the question in a window of our own, where it waits.
     const box = await further.boundingBox();

@@ -88,6 +88,7 @@ test('a block of code is copied as it is', async ({ openTab }) => {
   await press(page, 'Enter');
   await tabTo(page, '.code button');
   await press(page, 'Enter');
+  await expect(page.locator('.code [role=status]')).toHaveText('Copied');
   await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(CODE);
   await expectFocus(page, page.locator('.code button'));
 });

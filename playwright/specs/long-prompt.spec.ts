@@ -75,13 +75,10 @@ test('a question of 512 tokens goes through three tabs in pieces, and is answere
   // The last piece is the first trip.
   const pieces = Math.ceil(together.questionTokens / MAX_PIECE);
   expect(pieces).toBeGreaterThan(4);
-  // What stages say of their last steps is waited for a moment only: each told is shown in the simulated worlds.
+  // What a stage says of its last step may come after the answer's end.
   const steps = pieces - 1 + together.trips;
   expect(together.steps).toHaveLength(3);
-  for (const told of together.steps) {
-    expect(told).toBeLessThanOrEqual(steps);
-    expect(told).toBeGreaterThan(pieces - 1);
-  }
+  for (const told of together.steps) expect([steps - 1, steps]).toContain(told);
 });
 
 test('an answer of a thousand tokens adds nothing to what went through the relay', async ({ relay, roomy: model, openTab }) => {

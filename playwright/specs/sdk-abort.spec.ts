@@ -59,9 +59,8 @@ test('a signal stops an answer while its next chunk is awaited, and the work of 
     return { end, chunksAfter, ms: performance.now() - abortedAt };
   }, SLOW);
   expect(told).toEqual({ end: ABORTED, chunksAfter: 0, ms: expect.any(Number) });
-  // The whole answer takes a minute.
-  expect(told.ms).toBeLessThan(10_000);
-  await expect.poll(() => lender.works()).toBe(false);
+  expect(told.ms).toBeLessThan(1000);
+  await expect.poll(() => lender.works(), { timeout: 10_000 }).toBe(false);
 });
 
 test('a signal stops a request that waits for its whole answer', async ({ relay, openTab }) => {
@@ -79,9 +78,8 @@ test('a signal stops a request that waits for its whole answer', async ({ relay,
     return { end: await (globalThis as any).end, ms: performance.now() - begun };
   });
   expect(told).toEqual({ end: ABORTED, ms: expect.any(Number) });
-  // The whole answer takes a minute.
-  expect(told.ms).toBeLessThan(10_000);
-  await expect.poll(() => lender.works()).toBe(false);
+  expect(told.ms).toBeLessThan(1000);
+  await expect.poll(() => lender.works(), { timeout: 10_000 }).toBe(false);
 });
 
 test('what is aborted before it begins does not begin', async ({ openTab }) => {

@@ -144,11 +144,10 @@ test('a page that is not ours asks three tabs, and hears what one device would s
   const { route } = chunks.at(-1).x_manyhands;
   expect(route.hops.map(({ layers }: { layers: number[] }) => layers)).toEqual(ranges);
   expect(new Set(route.hops.map(({ peer }: { peer: string }) => peer)).size).toBe(3);
-  // A short question is one step, and each trip another. What is said of the last ones is waited for a moment only.
-  for (const { steps } of route.hops) {
-    expect(steps).toBeLessThanOrEqual(route.trips);
-    expect(steps).toBeGreaterThan(0);
-  }
+  // A short question is one step, and each trip another. What the others say of their last one takes its own way, and
+  // may come after the token that ended the answer, which came from the last of them.
+  const steps = route.hops.map((hop: { steps: number }) => hop.steps);
+  for (const told of steps) expect([route.trips - 1, route.trips]).toContain(told);
   const afterUpgrade = await relay.settledCircuitBytes();
   await ask(page, { prompt: 'and then', mode: 'swarm', stream: true, max_tokens: TOKENS });
   expect(await relay.circuitBytes()).toBe(afterUpgrade);

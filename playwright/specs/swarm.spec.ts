@@ -54,7 +54,7 @@ test('the gap is named and drawn, whoever lends the rest closes it, the ring sho
   await page.getByTestId('chat-stop').click();
   await expect(chat.lastAnswer).toHaveAttribute('data-state', 'stopped');
   for (const lender of [first, second]) {
-    await expect(lender.page.getByTestId('lend-status')).toHaveAttribute('data-state', 'ready');
+    await expect(lender.page.getByTestId('lend-status')).toHaveAttribute('data-state', 'ready', { timeout: 10_000 });
   }
   await page.locator('.side a[href="/swarm"]').click();
   await expect(ring.locator('.ring-arc.works')).toHaveCount(0);

@@ -121,9 +121,11 @@ async fn get(peer: &mut Peer, owner: NodeId, name: &str) -> Option<Found<PeerId>
 /// Puts what must be refused, again where the impatient peer gave up before the relay had heard it.
 async fn put_refused(peer: &mut Peer, record: kad::Record, relay: &Relay, reason: &str) {
     let name = format!("manyhands_records_refused_total{{reason=\"{reason}\"}}");
-    for _ in 0..100 {
+    for puts in 1..=100 {
         assert!(!put(peer, record.clone(), &[relay]).await, "{reason}");
-        if relay.metric(&name) >= 1 {
+        let refused = relay.metric(&name);
+        assert!(refused <= puts, "{reason}: each is counted once");
+        if refused >= 1 {
             return;
         }
     }

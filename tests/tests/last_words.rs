@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use node::RouteSheet;
-use node::io::{Event, FinishReason, Input, RequestId};
+use node::io::{Input, RequestId};
 use tests::world::{Distance, NEAR, QUICK, World, ask};
 
 const LAYERS: u32 = 8;
@@ -25,26 +25,22 @@ fn asked(delay_ms: u64) -> (World, usize) {
     (world, asker)
 }
 
-/// Goes on until the last token is there: when that was.
-fn last_token(world: &mut World, asker: usize) -> u64 {
+/// Goes on until the last token is there.
+fn last_token(world: &mut World, asker: usize) {
     let end = world.now + 60_000;
     while world.tokens(asker, ID, PROMPT.len()).len() < TOKENS {
         assert!(world.now < end, "no answer");
         world.run_until(world.now + 1);
     }
-    world.now
 }
 
-fn finished(world: &World, asker: usize) -> RouteSheet {
-    let last = world.last_of(asker, ID);
-    let Event::Finished {
-        reason: FinishReason::Length,
-        route,
-    } = last
-    else {
-        panic!("{last:?}")
-    };
-    route.clone()
+/// How long after its last token an answer is over whose first stage is so far away, and the world then.
+fn over_after(delay_ms: u64) -> (World, usize, u64) {
+    let (mut world, asker) = asked(delay_ms);
+    last_token(&mut world, asker);
+    let whole = world.now;
+    let over = world.run_until_over(asker, ID, whole + 10_000).unwrap();
+    (world, asker, over - whole)
 }
 
 fn steps(route: &RouteSheet) -> Vec<usize> {
@@ -53,20 +49,16 @@ fn steps(route: &RouteSheet) -> Vec<usize> {
 
 #[test]
 fn the_sheet_has_what_a_stage_says_after_the_last_token() {
-    let (mut world, asker) = asked(60);
-    let whole = last_token(&mut world, asker);
-    let over = world.run_until_over(asker, ID, world.now + 10_000).unwrap();
-    assert!((50..=130).contains(&(over - whole)), "{} ms", over - whole);
-    assert_eq!(steps(&finished(&world, asker)), [TOKENS, TOKENS]);
+    let (world, asker, ms) = over_after(60);
+    assert!((50..=130).contains(&ms), "{ms} ms");
+    assert_eq!(steps(&world.sheet(asker, ID)), [TOKENS, TOKENS]);
 }
 
 #[test]
 fn it_is_not_waited_for_longer_than_a_moment() {
-    let (mut world, asker) = asked(400);
-    let whole = last_token(&mut world, asker);
-    let over = world.run_until_over(asker, ID, world.now + 10_000).unwrap();
-    assert!((299..=301).contains(&(over - whole)), "{} ms", over - whole);
-    assert!(steps(&finished(&world, asker))[0] < TOKENS);
+    let (mut world, asker, ms) = over_after(400);
+    assert!((299..=301).contains(&ms), "{ms} ms");
+    assert!(steps(&world.sheet(asker, ID))[0] < TOKENS);
     world.run_until(world.now + 5_000);
     assert!(
         world.hosts.iter().all(|host| host.device.caches() == 0),
@@ -80,7 +72,7 @@ fn finished_although(happens: impl FnOnce(&mut World, usize)) {
     last_token(&mut world, asker);
     happens(&mut world, asker);
     world.run_until(world.now + 1_000);
-    let route = finished(&world, asker);
+    let route = world.sheet(asker, ID);
     assert_eq!(route.replays, 0);
     assert!(route.hops.iter().all(|hop| !hop.lost), "{route:?}");
     let receipts = world.receipts(asker);

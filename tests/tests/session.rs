@@ -33,19 +33,7 @@ fn answered(world: &mut World, asker: usize, question: Ask) -> RouteSheet {
     world.input(asker, Input::Ask(question));
     world.run_until_over(asker, id, world.now + 120_000).unwrap();
     assert_eq!(world.tokens(asker, id, prompt.len()), expected);
-    finished(world, asker, id)
-}
-
-fn finished(world: &World, asker: usize, id: RequestId) -> RouteSheet {
-    let last = world.last_of(asker, id);
-    let Event::Finished {
-        reason: FinishReason::Length,
-        route,
-    } = last
-    else {
-        panic!("{last:?}")
-    };
-    route.clone()
+    world.sheet(asker, id)
 }
 
 fn failed(world: &World, asker: usize, id: RequestId) -> Code {
@@ -126,7 +114,7 @@ fn my_own_devices_are_asked_in_their_mode_and_nobody_else() {
     world
         .run_until_over(asker, RequestId(2), world.now + 10_000)
         .unwrap();
-    let route = finished(&world, asker, RequestId(2));
+    let route = world.sheet(asker, RequestId(2));
     assert_eq!(route.hops.len(), 1);
     assert_eq!(route.hops[0].peer, mine);
 }
@@ -282,7 +270,7 @@ fn a_young_node_says_that_it_connects_before_it_says_that_nobody_is_there() {
         .run_until_over(asker, RequestId(1), world.now + 10_000)
         .unwrap();
     assert_eq!(reasons(&world)[2], Event::Resumed);
-    finished(&world, asker, RequestId(1));
+    world.sheet(asker, RequestId(1));
 }
 
 #[test]
@@ -339,7 +327,7 @@ fn a_full_device_keeps_a_place_in_its_queue_and_says_so_and_is_left_where_there_
     world
         .run_until_over(asker, RequestId(1), world.now + 60_000)
         .unwrap();
-    finished(&world, asker, RequestId(1));
+    world.sheet(asker, RequestId(1));
     world.input(others[0], Input::Ask(ask(5, &PROMPT, 2_000, LAYERS)));
     world.run_until(world.now + 2_000);
     let spare = world.host(QUICK);
@@ -384,7 +372,7 @@ fn an_answer_that_waits_begins_by_itself_when_the_missing_layers_come() {
     world
         .run_until_over(asker, RequestId(1), world.now + 3_000)
         .unwrap();
-    finished(&world, asker, RequestId(1));
+    world.sheet(asker, RequestId(1));
     assert!(
         world.hosts[asker]
             .events
@@ -411,7 +399,7 @@ fn a_busy_worker_is_not_a_dead_one_and_is_asked_again() {
         world
             .run_until_over(asker, RequestId(id), world.now + 10_000)
             .unwrap();
-        finished(&world, asker, RequestId(id));
+        world.sheet(asker, RequestId(id));
     }
 }
 
@@ -457,7 +445,7 @@ fn a_worker_for_its_owner_only_refuses_strangers_and_serves_its_owner() {
     world
         .run_until_over(asker, RequestId(2), world.now + 5_000)
         .unwrap();
-    finished(&world, asker, RequestId(2));
+    world.sheet(asker, RequestId(2));
 }
 
 #[test]

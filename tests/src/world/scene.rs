@@ -1,8 +1,8 @@
 //! How many tests begin, and what they ask a world afterwards.
 //! It shows nothing by itself: what must hold is said in the tests.
 
-use node::Snapshot;
-use node::io::{Event, RequestId};
+use node::io::{Event, FinishReason, RequestId};
+use node::{RouteSheet, Snapshot};
 
 use super::{Distance, NEAR, Speed, World};
 
@@ -44,5 +44,16 @@ impl World {
             .find(|(_, of, _)| *of == request)
             .expect("something was said about it");
         event
+    }
+
+    /// The sheet of an answer that ended with its last token. Panics where it did not.
+    pub fn sheet(&self, host: usize, request: RequestId) -> RouteSheet {
+        match self.last_of(host, request) {
+            Event::Finished {
+                reason: FinishReason::Length,
+                route,
+            } => route.clone(),
+            other => panic!("{other:?}"),
+        }
     }
 }
