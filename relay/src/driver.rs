@@ -25,6 +25,7 @@ use crate::{
         addrs::{MAX_ADVERTISED, PublicUrl, advertised},
         behaviour::{Behaviour, BehaviourEvent, offers_topic},
         gate::TooFast,
+        open::Open,
         topics::{Joined, Topics},
     },
     offers::{self, OfferError},
@@ -56,6 +57,9 @@ pub struct Driver {
     relays: HashMap<PeerId, Multiaddr>,
     /// People's own swarms, whose members hear each other through this relay.
     topics: Topics,
+    reservations: Open<PeerId>,
+    /// By source and destination.
+    circuits: Open<(PeerId, PeerId)>,
     gossip_rate: Buckets<PeerId>,
 }
 
@@ -90,6 +94,8 @@ impl Driver {
             public,
             relays,
             topics: Topics::new(limits.max_swarms, limits.max_swarms_per_peer),
+            reservations: Open::default(),
+            circuits: Open::default(),
             gossip_rate: Buckets::new(
                 limits.gossip_per_peer_per_s as f64,
                 limits.gossip_per_peer_per_s.saturating_mul(2),
@@ -237,6 +243,10 @@ impl Driver {
                 metrics.connections_open.dec();
                 if num_established == 0 {
                     self.topics.gone(&peer_id);
+                    self.reservations.ended_where(|peer| *peer == peer_id);
+                    self.circuits
+                        .ended_where(|(source, destination)| *source == peer_id || *destination == peer_id);
+                    self.show_open();
                     self.shared.forget_relay(&peer_id);
                     // Its circuit address died with the connection.
                     let mut board = self.shared.board();
@@ -360,27 +370,46 @@ impl Driver {
         self.shared.meet_relay(relay, addrs);
     }
 
-    fn count_relay(&self, event: relay::Event) {
+    fn count_relay(&mut self, event: relay::Event) {
         let metrics = &self.shared.metrics;
         match event {
-            relay::Event::ReservationReqAccepted { renewed: false, .. } => {
+            relay::Event::ReservationReqAccepted {
+                src_peer_id: peer,
+                renewed: false,
+            } => {
                 metrics.reservations.inc();
-                metrics.reservations_open.inc();
+                if self.swarm.is_connected(&peer) {
+                    self.reservations.began(peer);
+                }
             }
-            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
-                metrics.reservations_open.dec();
-            }
+            relay::Event::ReservationClosed { src_peer_id: peer }
+            | relay::Event::ReservationTimedOut { src_peer_id: peer } => self.reservations.ended(&peer),
             relay::Event::ReservationReqDenied { .. } => metrics.deny("reservation"),
-            relay::Event::CircuitReqAccepted { .. } => {
+            relay::Event::CircuitReqAccepted {
+                src_peer_id: source,
+                dst_peer_id: destination,
+            } => {
                 metrics.circuits.inc();
-                metrics.circuits_open.inc();
+                // Either end may have left before the relay says so.
+                if self.swarm.is_connected(&source) && self.swarm.is_connected(&destination) {
+                    self.circuits.began((source, destination));
+                }
             }
-            relay::Event::CircuitClosed { .. } => {
-                metrics.circuits_open.dec();
-            }
+            relay::Event::CircuitClosed {
+                src_peer_id: source,
+                dst_peer_id: destination,
+                ..
+            } => self.circuits.ended(&(source, destination)),
             relay::Event::CircuitReqDenied { .. } => metrics.deny("circuit"),
             _ => {}
         }
+        self.show_open();
+    }
+
+    fn show_open(&self) {
+        let metrics = &self.shared.metrics;
+        metrics.reservations_open.set(self.reservations.count());
+        metrics.circuits_open.set(self.circuits.count());
     }
 
     fn tell(&self, addr: Multiaddr) {

@@ -7,6 +7,7 @@ pub mod behaviour;
 pub mod gate;
 pub mod http_ws;
 pub mod meter;
+pub mod open;
 pub mod records;
 pub mod ties;
 pub mod topics;

@@ -123,6 +123,35 @@ async fn a_circuit_ends_at_its_byte_limit_and_the_relay_lives_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_circuit_is_counted_down_once_whichever_end_vanishes() {
+    let data = tempfile::tempdir().unwrap();
+    let relay = Relay::start(data.path(), &[]);
+    for host_goes_first in [true, false].repeat(8) {
+        let (mut host, mut guest) = (Peer::new(), Peer::new());
+        let addr = host.reserve(&ws(&relay)).await;
+        through(&mut guest, addr).await;
+        relay.until("the circuit counts", |relay| {
+            relay.metric("manyhands_circuits_open") == 1
+        });
+        let (first, second) = if host_goes_first {
+            (host, guest)
+        } else {
+            (guest, host)
+        };
+        for (peer, left) in [(first, 1), (second, 0)] {
+            drop(peer);
+            relay.until("it is gone", |relay| {
+                relay.metric("manyhands_connections_open") == left
+            });
+            // Counted below zero it has no value that can be read, here or when the next one counts.
+            relay.until("so is the circuit", |relay| {
+                relay.metric("manyhands_circuits_open") == 0
+            });
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn identify_tells_what_the_relay_speaks_and_where_it_is() {
     let data = tempfile::tempdir().unwrap();
     let relay = Relay::start(data.path(), &["--p2p-port", "0"]);
