@@ -15,6 +15,7 @@ const SPEAK_FIRST = '/example/speak-first/1';
 const GIVE_UP = '/example/give-up/1';
 const SINK = '/example/sink/1';
 const DEAF = '/example/deaf/1';
+const PING = '/ipfs/ping/1.0.0';
 const SIGNALING = '/webrtc-signaling/0.0.1';
 const PIECE_BYTES = 100_000;
 /**
@@ -84,10 +85,11 @@ export class JsPeer {
     const peers = {};
     for (const c of this.#node.getConnections()) {
       const id = c.remotePeer.toString();
-      peers[id] ??= { agent: '', ping_ms: this.#pings.get(id) ?? null, direct: 0, relayed: 0 };
+      peers[id] ??= { agent: '', ping_ms: this.#pings.get(id) ?? null, heartbeat_ms: null, direct: 0, relayed: 0 };
       const address = c.remoteAddr.toString();
       const relayed = address.includes('/p2p-circuit') && !address.includes('/webrtc');
       peers[id][relayed ? 'relayed' : 'direct'] += 1;
+      if (!relayed) peers[id].heartbeat_ms = c.rtt ?? null;
     }
     const addresses = this.#node.getMultiaddrs().map(String);
     return JSON.stringify({ peer_id: this.#node.peerId.toString(), addresses, peers, ...this.#seen });
@@ -119,9 +121,26 @@ export class JsPeer {
   }
 
   async ping(id) {
-    const ms = await this.#node.services.ping.ping(this.#direct(id).remotePeer);
+    const ms = await this.#betweenHeartbeats(id, (peer) => this.#node.services.ping.ping(peer));
     this.#pings.set(id, ms);
     return ms;
+  }
+
+  /**
+   * js-libp2p's heartbeat is the ping protocol too. Of two pings at once rust-libp2p answers the newer alone and resets
+   * the other, for whose answer js-libp2p's ping waits for ever: one that has begun is let end, and none begins.
+   */
+  async #betweenHeartbeats(id, work) {
+    const monitor = this.#node.components.connectionMonitor;
+    clearInterval(monitor.heartbeatInterval);
+    try {
+      const connection = this.#direct(id);
+      const beats = ({ direction, protocol }) => direction === 'outbound' && (protocol === '' || protocol === PING);
+      while (connection.streams.some(beats)) await new Promise((resolve) => setTimeout(resolve, 1));
+      return await work(connection.remotePeer);
+    } finally {
+      monitor.start();
+    }
   }
 
   #open(id, protocol) { return this.#direct(id).newStream(protocol, STREAMS); }

@@ -31,3 +31,10 @@ export async function online(page: Page): Promise<void> {
 export async function lent(page: Page, patienceMs?: number): Promise<void> {
   await shown(page, '[data-testid=lend-status]:is([data-state=ready], [data-state=working])', patienceMs);
 }
+
+/** Waits until the page shows an invite that the relay has minted, and answers it: until then the link is the plain address. */
+export async function minted(page: Page): Promise<string> {
+  const link = page.getByTestId('invite-link');
+  await expect(link).toHaveAttribute('href', /\/join#v1\./);
+  return (await link.getAttribute('href'))!;
+}

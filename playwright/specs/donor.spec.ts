@@ -149,4 +149,5 @@ test('a device that becomes slower is let down step by step, says why, and comes
     return (await measured()) - then;
   };
   await expect.poll(more, 'nothing is measured for a guard that is off').toBe(0);
+  expect(await more(), 'nor later').toBe(0);
 });

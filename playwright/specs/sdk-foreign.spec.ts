@@ -119,7 +119,10 @@ test('such a page lends only from a click and only after our own window was answ
     expect(new URL(window.url()).origin).toBe(relay.url);
     await expect(window.locator('body')).toContainText(host.origin);
     await expect(window.getByTestId('consent-accept')).toHaveAttribute('aria-disabled', 'false');
-    await window.getByTestId(testid).click();
+    // The answer closes the window, now and then before Playwright hears that its click arrived.
+    const closed = window.waitForEvent('close', { timeout: 10_000 });
+    await window.getByTestId(testid).click().catch((error) => closed.catch(() => { throw error; }));
+    await closed;
     return page.evaluate(() => (globalThis as any).lent);
   };
   expect(await answer('consent-decline')).toBe('not_allowed');

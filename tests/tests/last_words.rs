@@ -87,4 +87,8 @@ fn an_answer_that_is_whole_is_not_cancelled_any_more() {
 #[test]
 fn an_answer_that_is_whole_loses_no_stage_any_more() {
     finished_although(|world, _| world.crash(FAR, false));
+    finished_although(|world, asker| {
+        let peer = world.hosts[FAR].id.clone();
+        world.input(asker, Input::PeerDisconnected { peer });
+    });
 }
