@@ -75,18 +75,31 @@ export function stopTree(root) {
 }
 
 /** Runs in the page before anything else: counts connections and channels. */
-function instrument() {
+function instrument(kind) {
   const pcs = new Set();
   const channels = new Set();
+  const opened = [];
   const Original = globalThis.RTCPeerConnection;
+  const create = (pc, ...args) => Original.prototype.createDataChannel.apply(pc, args);
+  const hold = (pc, id) => create(pc, 'held', { negotiated: true, id });
   const add = (channel) => { channels.add(channel); return channel; };
+  // Where a packet is lost, Chromium opens a channel with an id that the other side still holds and does not hear. Ours
+  // gets over it, js-libp2p does not: it uses each id once.
+  const once = (pc, channel) => channel.addEventListener('close', () => {
+    try { hold(pc, channel.id); } catch { /* in use again, or the connection has ended */ }
+  });
   globalThis.RTCPeerConnection = class extends Original {
     constructor(...args) {
       super(...args);
       pcs.add(this);
       this.addEventListener('datachannel', (event) => add(event.channel));
     }
-    createDataChannel(...args) { return add(super.createDataChannel(...args)); }
+    createDataChannel(...args) {
+      const channel = add(create(this, ...args));
+      opened.push(channel);
+      if (kind === 'js') once(this, channel);
+      return channel;
+    }
   };
   globalThis.counts = () => {
     for (const pc of pcs) if (pc.connectionState === 'closed') pcs.delete(pc);
@@ -94,11 +107,15 @@ function instrument() {
     globalThis.gc?.();
     return { pcs: pcs.size, channels: channels.size, ids: [...channels].map((c) => c.id) };
   };
+  // The ids of all channels that this side has opened, in turn.
+  globalThis.openedIds = () => opened.map((c) => c.id);
+  // What the other side opens with this id is not heard here.
+  globalThis.holdId = (id) => pcs.forEach((pc) => { if (pc.connectionState === 'connected') hold(pc, id); });
   globalThis.floodChannels = async (count) => {
     const [pc] = pcs;
     for (let made = 0; made < count && pc.connectionState === 'connected';) {
       try {
-        pc.createDataChannel('');
+        add(create(pc, ''));
         made += 1;
       } catch {
         // The browser has no id left for the moment, or the other side has had enough.
@@ -119,7 +136,7 @@ export async function openPeer(browser, url, kind, log = () => {}) {
     log(`[${kind}] ${message.text()}`);
     if (message.type() === 'error') errors.push(message.text());
   });
-  await page.addInitScript(instrument);
+  await page.addInitScript(instrument, kind);
   await page.goto(`${url}/blank.html`);
   await page.evaluate(async (kind) => {
     if (kind === 'ours') {
@@ -133,7 +150,8 @@ export async function openPeer(browser, url, kind, log = () => {}) {
   }, kind);
   const call = (method, ...args) => page.evaluate(
     ([method, args]) => globalThis.peer[method](...args), [method, args]);
-  const target = { kind, page, errors, close: () => context.close(), counts: () => page.evaluate(() => globalThis.counts()) };
+  const target = { kind, page, errors, close: () => context.close(), counts: () => page.evaluate(() => globalThis.counts()),
+    openedIds: () => page.evaluate(() => globalThis.openedIds()), holdId: (id) => page.evaluate((id) => globalThis.holdId(id), id) };
   return new Proxy(target, {
     get: (own, name) => (name in own || name === 'then' ? own[name] : (...args) => call(name, ...args)),
   });

@@ -7,6 +7,7 @@
 //   ONLY=NAME npm run test    one part, by its name in `lanes`
 //   NO_BUILD=1 / VERBOSE=1    use the wasm that is there / show the pages' consoles
 import { launch, launchStoppable, openPeer, prepare, serve, stopTree } from './browser.mjs';
+import './ids-once.mjs';
 import { JsPeer } from './js-peer.mjs';
 import { startRelay } from './relay.mjs';
 
@@ -94,7 +95,9 @@ async function use(title, a, b) {
     for (const peer of [a, b].filter((p) => p.page !== undefined)) {
       // Ping keeps one stream in each direction; identify and the like are over.
       await until(`few channels in ${peer.kind}, not ${JSON.stringify(await peer.counts())}`, async () => (await peer.counts()).channels <= 4);
-      const { ids } = await peer.counts();
+    }
+    for (const peer of [a, b].filter((p) => p.kind === 'ours')) {
+      const ids = await peer.openedIds();
       assert(ids.every((id) => id === null || id < 300), `ids are not reused: ${ids}`);
     }
   });
@@ -213,6 +216,24 @@ async function oursOnly(name, a, b) {
       await a.disconnect(bId);
       await until('no connection', async () => (await reach(a, bId)).direct + (await reach(b, aId)).direct === 0);
     }
+  });
+  await check(`${name}: a stream whose id the other side still holds moves to another`, async () => {
+    await a.connect(await webrtcAddress(b));
+    await onlyDirect(a, bId); await onlyDirect(b, aId);
+    // Other streams come and go too: the next one may take another id.
+    const ms = await until('a stream that takes the id of the last', async () => {
+      await a.echo(bId, 1_000);
+      const before = await a.openedIds();
+      const id = before.at(-1);
+      for (const peer of [a, b]) await until('its channel has closed', async () => !(await peer.counts()).ids.includes(id));
+      await b.holdId(id);
+      const ms = await a.echo(bId, 1_000);
+      return (await a.openedIds())[before.length] === id ? ms : undefined;
+    });
+    assert(ms >= 1_500, `its channel was heard: ${ms} ms`);
+    await b.disconnect(aId);
+    await until('no connection', async () => (await reach(a, bId)).direct + (await reach(b, aId)).direct === 0);
+    return `${Math.round(ms)} ms`;
   });
   await check(`${name}: a peer that closes is noticed at once`, async () => {
     await a.connect(await webrtcAddress(b));

@@ -1,7 +1,7 @@
 //! One data channel and the stream on it: events in, frames out.
 //! It does not know libp2p's traits; `stream` does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -11,7 +11,8 @@ use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataC
 
 use super::connection::Inner;
 use super::js;
-use crate::stream::{MAX_RECEIVE_BYTES, StreamError, Substream};
+use crate::Error;
+use crate::stream::{Flag, MAX_RECEIVE_BYTES, Opening, StreamError, Substream, encode};
 
 /// Above this many queued bytes of a channel a writer waits. Chromium's SCTP throws packets away when it has more to send than
 /// the 64 KiB that its network process takes at once, and recovers slowly: with 1 MiB queued, 16 MiB there and
@@ -27,9 +28,11 @@ const MAX_CONNECTION_UNREAD_BYTES: usize = 4 * MAX_RECEIVE_BYTES;
 
 /// A data channel that belongs to a connection.
 pub(crate) struct Channel {
-    dc: RtcDataChannel,
+    dc: RefCell<RtcDataChannel>,
     key: u32,
     connection: Weak<Inner>,
+    /// What the connection counts as unread here.
+    counted_bytes: Cell<usize>,
     state: RefCell<State>,
 }
 
@@ -40,6 +43,8 @@ struct State {
     handlers: Option<Handlers>,
     /// When the peer's time is up, and what for: the limit that was set.
     deadline: Option<Deadline>,
+    /// While the peer may not have heard of the channel.
+    opening: Option<Opening>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,21 +62,30 @@ struct Handlers {
 }
 
 impl Channel {
+    /// A channel of ours.
+    pub(crate) fn open(connection: &Rc<Inner>, key: u32) -> Result<Rc<Channel>, Error> {
+        let dc = js::create_data_channel(&connection.pc, "")?;
+        let maybe_held = dc.id().is_some_and(|id| connection.may_be_held(id));
+        let channel = Channel::adopt(dc, key, Rc::downgrade(connection));
+        channel.state.borrow_mut().opening = maybe_held.then(Opening::default);
+        Ok(channel)
+    }
+
     /// Takes over a channel and listens to it from now on, so that nothing it says is lost.
     pub(crate) fn adopt(dc: RtcDataChannel, key: u32, connection: Weak<Inner>) -> Rc<Channel> {
-        dc.set_binary_type(RtcDataChannelType::Arraybuffer);
-        dc.set_buffered_amount_low_threshold(SEND_LOW_BYTES);
         let state = State {
             substream: Substream::new(MAX_RECEIVE_BYTES),
             reader: None,
             writer: None,
             handlers: None,
             deadline: None,
+            opening: None,
         };
         let channel = Rc::new(Channel {
-            dc,
+            dc: RefCell::new(dc),
             key,
             connection,
+            counted_bytes: Cell::new(0),
             state: RefCell::new(state),
         });
         channel.attach();
@@ -88,7 +102,7 @@ impl Channel {
         match state.substream.read(into) {
             Ok(Some(count)) => {
                 drop(state);
-                self.account(0, count);
+                self.account();
                 Poll::Ready(Ok(count))
             }
             Ok(None) => {
@@ -103,8 +117,9 @@ impl Channel {
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, StreamError>> {
         let mut state = self.state.borrow_mut();
         state.substream.check_writable()?;
-        match self.dc.ready_state() {
-            RtcDataChannelState::Open if self.dc.buffered_amount() < SEND_HIGH_BYTES => {}
+        let dc = self.dc.borrow();
+        match dc.ready_state() {
+            RtcDataChannelState::Open if dc.buffered_amount() < SEND_HIGH_BYTES => {}
             RtcDataChannelState::Open | RtcDataChannelState::Connecting => {
                 state.writer = Some(cx.waker().clone());
                 return Poll::Pending;
@@ -112,7 +127,7 @@ impl Channel {
             _ => return Poll::Ready(Err(StreamError::ChannelClosed)),
         }
         let count = state.substream.write(bytes)?;
-        drop(state);
+        drop((state, dc));
         self.pump();
         Poll::Ready(Ok(count))
     }
@@ -144,8 +159,7 @@ impl Channel {
 
     /// The holder of the stream is gone.
     pub(crate) fn abandon(&self) {
-        let unread = self.change(Substream::abandon);
-        self.account(0, unread);
+        self.change(Substream::abandon);
     }
 
     /// Whether the connection must wait for this channel before it closes.
@@ -153,8 +167,8 @@ impl Channel {
         self.state.borrow().substream.has_undelivered()
     }
 
-    /// Ends the patience with a peer that had its time.
-    pub(crate) fn sweep(&self, now_ms: u64) {
+    /// Ends the patience with a peer that had its time, and with a channel that nobody answers.
+    pub(crate) fn sweep(self: &Rc<Channel>, now_ms: u64) {
         let late = self
             .state
             .borrow()
@@ -162,6 +176,9 @@ impl Channel {
             .is_some_and(|deadline| now_ms >= deadline.at_ms);
         if late {
             self.change(Substream::time_is_up);
+        }
+        if let Some(frames) = self.to_say_again(now_ms) {
+            self.move_on(frames);
         }
     }
 
@@ -172,8 +189,38 @@ impl Channel {
         self.wake();
     }
 
+    fn to_say_again(&self, now_ms: u64) -> Option<Vec<Vec<u8>>> {
+        let mut state = self.state.borrow_mut();
+        if state.substream.is_over() {
+            state.opening = None;
+        }
+        state.opening.as_mut()?.to_say_again(now_ms)
+    }
+
+    /// Moves the stream to another channel, where `frames` are said again. The silent one is closed afterwards, so that
+    /// its id is not taken again; a peer that was only slow learns that it is over.
+    fn move_on(self: &Rc<Channel>, frames: Vec<Vec<u8>>) {
+        let Some(connection) = self.connection.upgrade() else {
+            return;
+        };
+        let dc = match js::create_data_channel(&connection.pc, "") {
+            Ok(dc) => dc,
+            Err(error) => {
+                return tracing::debug!(%error, "nobody answers a stream, and there is no other channel");
+            }
+        };
+        tracing::debug!("nobody answers a stream: it moves to another channel");
+        self.detach();
+        let silent = self.dc.replace(dc);
+        self.attach();
+        // It may be closing already.
+        let _ = silent.send_with_u8_array(&encode(Some(Flag::ResetStream), &[]));
+        silent.close();
+        self.change(|substream| substream.say_again(frames));
+    }
+
     fn on_message(&self, event: &MessageEvent) {
-        let before = self.state.borrow().substream.unread_bytes();
+        self.state.borrow_mut().opening = None;
         match event.data().dyn_into::<js_sys::ArrayBuffer>() {
             Ok(buffer) => {
                 let bytes = js_sys::Uint8Array::new(&buffer).to_vec();
@@ -181,11 +228,9 @@ impl Channel {
             }
             Err(_) => self.state.borrow_mut().substream.receive_text(),
         }
-        let after = self.state.borrow().substream.unread_bytes();
-        if !self.account(after.saturating_sub(before), before.saturating_sub(after)) {
+        if !self.account() {
             let max = MAX_CONNECTION_UNREAD_BYTES;
             self.change(|substream| substream.refuse(StreamError::ReceiveBufferFull { max }));
-            self.account(0, after);
         }
         self.pump();
         self.wake();
@@ -196,42 +241,48 @@ impl Channel {
         self.state.borrow_mut().substream.channel_closed();
         self.wake();
         if let Some(connection) = self.connection.upgrade() {
-            connection.channel_gone(self.key);
+            connection.channel_gone(self.key, self.dc.borrow().id());
         }
     }
 
-    /// Changes the state, then sends what follows from it; answers how many unread bytes were
-    /// dropped by it.
-    fn change(&self, change: impl FnOnce(&mut Substream)) -> usize {
-        let mut state = self.state.borrow_mut();
-        let before = state.substream.unread_bytes();
-        change(&mut state.substream);
-        let dropped = before.saturating_sub(state.substream.unread_bytes());
-        drop(state);
+    /// Changes the state, then sends what follows from it.
+    fn change(&self, change: impl FnOnce(&mut Substream)) {
+        change(&mut self.state.borrow_mut().substream);
         self.pump();
         self.wake();
-        dropped
+    }
+
+    /// Sends what waits. What a stream drops as it ends is unread no more.
+    fn pump(&self) {
+        self.send_waiting();
+        self.account();
     }
 
     /// Gives waiting frames to the data channel, each as one message, and closes the channel
     /// when it has served.
-    fn pump(&self) {
-        let mut state = self.state.borrow_mut();
-        if self.dc.ready_state() == RtcDataChannelState::Connecting {
+    fn send_waiting(&self) {
+        let state = &mut *self.state.borrow_mut();
+        let dc = self.dc.borrow();
+        if dc.ready_state() == RtcDataChannelState::Connecting {
             // A stream that is over before it was open has nothing to tell anybody.
             if state.substream.wants_channel_closed() {
-                self.dc.close();
+                dc.close();
             }
             return;
         }
         while let Some(frame) = state.substream.next_frame() {
-            if self.dc.ready_state() != RtcDataChannelState::Open {
+            if dc.ready_state() != RtcDataChannelState::Open {
                 continue; // Closing: nothing gets through any more, `onclose` follows.
             }
-            if let Err(thrown) = self.dc.send_with_u8_array(&frame) {
+            if let Err(thrown) = dc.send_with_u8_array(&frame) {
                 let error = js::error("send", &thrown);
                 tracing::debug!(%error, "data channel refused a frame");
                 state.substream.refuse(StreamError::Send(error.to_string()));
+            }
+            if let Some(opening) = &mut state.opening
+                && !opening.said(&frame, js::now_ms())
+            {
+                state.opening = None;
             }
         }
         state.deadline = state
@@ -245,18 +296,20 @@ impl Channel {
                 },
             });
         if state.substream.wants_channel_closed() {
-            self.dc.close();
+            dc.close();
         }
     }
 
-    /// Adds to and takes from what the connection has unread; `false` when that is too much.
-    fn account(&self, more: usize, less: usize) -> bool {
+    /// Tells the connection what is unread here now; `false` when that has become too much of all its streams.
+    fn account(&self) -> bool {
         let Some(connection) = self.connection.upgrade() else {
             return true;
         };
-        let unread = (connection.unread_bytes.get() + more).saturating_sub(less);
-        connection.unread_bytes.set(unread);
-        more == 0 || unread <= MAX_CONNECTION_UNREAD_BYTES
+        let unread = self.state.borrow().substream.unread_bytes();
+        let before = self.counted_bytes.replace(unread);
+        let all = (connection.unread_bytes.get() + unread).saturating_sub(before);
+        connection.unread_bytes.set(all);
+        unread <= before || all <= MAX_CONNECTION_UNREAD_BYTES
     }
 
     fn wake(&self) {
@@ -289,11 +342,13 @@ impl Channel {
                 channel.on_message(&event);
             }
         });
-        self.dc.set_onopen(Some(open.as_ref().unchecked_ref()));
-        self.dc
-            .set_onbufferedamountlow(Some(low.as_ref().unchecked_ref()));
-        self.dc.set_onclose(Some(close.as_ref().unchecked_ref()));
-        self.dc.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        let dc = self.dc.borrow();
+        dc.set_binary_type(RtcDataChannelType::Arraybuffer);
+        dc.set_buffered_amount_low_threshold(SEND_LOW_BYTES);
+        dc.set_onopen(Some(open.as_ref().unchecked_ref()));
+        dc.set_onbufferedamountlow(Some(low.as_ref().unchecked_ref()));
+        dc.set_onclose(Some(close.as_ref().unchecked_ref()));
+        dc.set_onmessage(Some(message.as_ref().unchecked_ref()));
         let handlers = Handlers {
             _open: open,
             _low: low,
@@ -305,10 +360,11 @@ impl Channel {
 
     /// Unset first, then drop: the browser must never call a closure that is gone.
     fn detach(&self) {
-        self.dc.set_onopen(None);
-        self.dc.set_onbufferedamountlow(None);
-        self.dc.set_onclose(None);
-        self.dc.set_onmessage(None);
+        let dc = self.dc.borrow();
+        dc.set_onopen(None);
+        dc.set_onbufferedamountlow(None);
+        dc.set_onclose(None);
+        dc.set_onmessage(None);
         let handlers = self.state.borrow_mut().handlers.take();
         drop(handlers);
     }

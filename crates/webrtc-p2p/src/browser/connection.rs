@@ -25,6 +25,7 @@ use super::channel::Channel;
 use super::stream::Stream;
 use super::{js, watch};
 use crate::refusals::Refusal;
+use crate::stream::HELD_MS;
 use crate::{Config, Error, IceServer};
 
 /// The label of the channel that only makes the browser negotiate data channels at all.
@@ -59,6 +60,8 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct State {
     channels: HashMap<u32, Rc<Channel>>,
+    /// The ids of channels that have closed, and when.
+    freed: HashMap<u16, u64>,
     next_key: u32,
     waiting: VecDeque<Stream>,
     refused: usize,
@@ -162,13 +165,24 @@ impl Inner {
     }
 
     /// A channel has closed; the browser reuses its id.
-    pub(crate) fn channel_gone(&self, key: u32) {
+    pub(crate) fn channel_gone(&self, key: u32, id: Option<u16>) {
+        let now_ms = js::now_ms();
         let (channel, waker) = {
             let mut state = self.state.borrow_mut();
+            state
+                .freed
+                .retain(|_, freed_ms| now_ms.saturating_sub(*freed_ms) < HELD_MS);
+            state.freed.extend(id.map(|id| (id, now_ms)));
             (state.channels.remove(&key), state.waker.clone())
         };
         drop(channel);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the peer may still hold the id for a channel that has closed here.
+    pub(crate) fn may_be_held(&self, id: u16) -> bool {
+        let freed_ms = self.state.borrow().freed.get(&id).copied();
+        freed_ms.is_some_and(|freed_ms| js::now_ms().saturating_sub(freed_ms) < HELD_MS)
     }
 
     /// A peer that closes its `RTCPeerConnection` ends the association at once, long before
@@ -196,7 +210,8 @@ impl Inner {
             }
             return;
         }
-        let stream = Stream::new(self.adopt(dc));
+        let key = self.next_key();
+        let stream = self.keep(key, Channel::adopt(dc, key, Rc::downgrade(self)));
         let mut state = self.state.borrow_mut();
         state.waiting.push_back(stream);
         let waker = state.waker.take();
@@ -226,17 +241,20 @@ impl Inner {
         if self.state.borrow().channels.len() >= MAX_STREAMS {
             return Err(Error::TooMany { max: MAX_STREAMS });
         }
-        let dc = js::create_data_channel(&self.pc, "")?;
-        Ok(Stream::new(self.adopt(dc)))
+        let key = self.next_key();
+        Ok(self.keep(key, Channel::open(self, key)?))
     }
 
-    fn adopt(self: &Rc<Inner>, dc: RtcDataChannel) -> Rc<Channel> {
+    fn keep(&self, key: u32, channel: Rc<Channel>) -> Stream {
+        self.state.borrow_mut().channels.insert(key, channel.clone());
+        Stream::new(channel)
+    }
+
+    fn next_key(&self) -> u32 {
         let mut state = self.state.borrow_mut();
         let key = state.next_key;
-        state.next_key = state.next_key.wrapping_add(1);
-        let channel = Channel::adopt(dc, key, Rc::downgrade(self));
-        state.channels.insert(key, channel.clone());
-        channel
+        state.next_key = key.wrapping_add(1);
+        key
     }
 
     fn attach(self: &Rc<Inner>, mut candidates: mpsc::Sender<String>) {

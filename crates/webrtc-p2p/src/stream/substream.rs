@@ -224,13 +224,13 @@ impl Substream {
 
     /// The data channel is gone, whoever closed it.
     pub fn channel_closed(&mut self) {
+        self.outbox.clear();
         if self.end.is_some() {
             return;
         }
         // Peers that know no FIN_ACK close the channel instead.
         let finished = self.fin_received && self.writing != Writing::Open;
         self.end = Some(if finished { End::Complete } else { End::ChannelGone });
-        self.outbox.clear();
     }
 
     /// The next frame to send: one message of the data channel each.
@@ -238,9 +238,21 @@ impl Substream {
         self.outbox.pop_front()
     }
 
+    /// Puts frames that were sent where nobody heard them before all that wait.
+    pub fn say_again(&mut self, frames: Vec<Vec<u8>>) {
+        for frame in frames.into_iter().rev() {
+            self.outbox.push_front(frame);
+        }
+    }
+
     /// Whether frames wait to be sent.
     pub fn has_frames(&self) -> bool {
         !self.outbox.is_empty()
+    }
+
+    /// Whether the stream has ended, well or not.
+    pub fn is_over(&self) -> bool {
+        self.end.is_some()
     }
 
     /// The channel has served: to be closed once the outbox is sent, so that its id is reused.

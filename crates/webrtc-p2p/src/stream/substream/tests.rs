@@ -251,6 +251,16 @@ fn more_than_the_cap_unread_resets_the_stream() {
 }
 
 #[test]
+fn whoever_flushes_does_not_wait_for_a_channel_that_is_gone() {
+    for end in [Substream::reset, Substream::close_write] {
+        let mut stream = stream();
+        end(&mut stream);
+        stream.channel_closed();
+        assert!(!stream.has_frames());
+    }
+}
+
+#[test]
 fn a_channel_that_goes_away_lets_the_buffer_be_read_and_then_fails() {
     let mut s = stream();
     s.receive(&encode(None, b"rest"));
