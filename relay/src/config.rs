@@ -21,8 +21,8 @@ use crate::{
 /// Largest settings file: a hundred keys fit many times over.
 const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
-/// The DHT warns at every start that it knows nobody yet.
-const DEFAULT_LOG_FILTER: &str = "info,libp2p_swarm=warn,libp2p_kad=error";
+/// The DHT warns at every start that it knows nobody yet; the WebRTC libraries warn with a visitor's address.
+const DEFAULT_LOG_FILTER: &str = "info,libp2p_swarm=warn,libp2p_kad=error,webrtc_ice=off,libp2p_webrtc=off";
 
 /// What may be set, everything optional: as flags, environment and TOML keys alike.
 #[derive(Debug, Clone, Default, clap::Args, Serialize, Deserialize)]

@@ -201,6 +201,39 @@ fn the_peer_id_survives_a_stop_and_a_kill() {
     assert_eq!((id(&third), certhash(&third)), (peer, cert));
 }
 
+/// A check of ICE (RFC 8489, RFC 8445) by somebody who does not prove to know the password.
+fn unauthenticated_check() -> Vec<u8> {
+    const HEADER: [u8; 8] = [0, 1, 0, 52, 0x21, 0x12, 0xa4, 0x42];
+    const USERNAME: [u8; 4] = [0, 6, 0, 47];
+    let name = b"libp2p+webrtc+v1/nobody:libp2p+webrtc+v1/nobody\0";
+    [&HEADER[..], &[7; 12], &USERNAME, name].concat()
+}
+
+#[test]
+fn the_log_has_no_address_of_a_visitor_whose_webrtc_is_wrong() {
+    let port = |relay: &Relay| -> u16 {
+        let addr = relay.p2p("/udp/");
+        addr.split('/').nth(4).unwrap().parse().unwrap()
+    };
+    let (data, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let relay = Relay::start(data.path(), &["--webrtc-port", "0"]);
+    // What the libraries write down by themselves.
+    let outspoken = Relay::start(other.path(), &["--webrtc-port", "0", "--log-filter", "info"]);
+    let visitor = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = visitor.local_addr().unwrap().to_string();
+    outspoken.until("it names the visitor", |outspoken| {
+        for to in [&relay, outspoken] {
+            visitor
+                .send_to(&unauthenticated_check(), ("127.0.0.1", port(to)))
+                .unwrap();
+        }
+        // More than once: the other has had its time too.
+        outspoken.log().matches(&address).count() > 3
+    });
+    let log = relay.log();
+    assert!(!log.contains(&address), "{log}");
+}
+
 /// An offer of `peer` to compute all layers of the model, signed by `by`.
 fn offer(by: &Peer, peer: &str, swarm: [u8; 32], model: [u8; 32], sequence: u64) -> Vec<u8> {
     let secret = by.key.clone().try_into_ed25519().unwrap().secret();
