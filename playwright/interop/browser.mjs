@@ -105,12 +105,21 @@ function instrument(kind) {
     for (const pc of pcs) if (pc.connectionState === 'closed') pcs.delete(pc);
     for (const c of channels) if (c.readyState === 'closed') channels.delete(c);
     globalThis.gc?.();
-    return { pcs: pcs.size, channels: channels.size, ids: [...channels].map((c) => c.id) };
+    // Where the other side did not know a channel, Chromium's stays `closing` as long as the connection.
+    const left = [...channels].filter((c) => c.readyState !== 'closing');
+    return { pcs: pcs.size, channels: left.length, ids: [...channels].map((c) => c.id) };
   };
   // The ids of all channels that this side has opened, in turn.
   globalThis.openedIds = () => opened.map((c) => c.id);
   // What the other side opens with this id is not heard here.
-  globalThis.holdId = (id) => pcs.forEach((pc) => { if (pc.connectionState === 'connected') hold(pc, id); });
+  globalThis.holdId = (id) => {
+    try {
+      for (const pc of pcs) if (pc.connectionState === 'connected') hold(pc, id);
+      return true;
+    } catch {
+      return false; // It is in use.
+    }
+  };
   globalThis.floodChannels = async (count) => {
     const [pc] = pcs;
     for (let made = 0; made < count && pc.connectionState === 'connected';) {

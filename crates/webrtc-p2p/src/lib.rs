@@ -63,7 +63,8 @@
 //!   soon as the browser reports it.
 //! * Closing a stream waits for the peer's acknowledgement; dropping it without closing resets it.
 //! * A stream that gets a channel whose id was free only a moment ago, and hears nothing on it for 1.5 s, moves to another
-//!   channel and says there again what it has said, if that is no more than a proposal of protocols ([`stream::Opening`]).
+//!   channel and says there again what it has said, if that is no more than a proposal of protocols ([`stream::Opening`]). It
+//!   is meant for `Version::V1` of multistream-select: with `V1Lazy` a first request could be heard twice.
 //! * A browser allows some hundred `RTCPeerConnection`s per tab; plan for fifty peers.
 //!
 //! [specification]: https://github.com/libp2p/specs/blob/master/webrtc/webrtc.md

@@ -30,6 +30,8 @@ const MAX_CONNECTION_UNREAD_BYTES: usize = 4 * MAX_RECEIVE_BYTES;
 pub(crate) struct Channel {
     dc: RefCell<RtcDataChannel>,
     key: u32,
+    /// Opened by us, not by the peer.
+    ours: bool,
     connection: Weak<Inner>,
     /// What the connection counts as unread here.
     counted_bytes: Cell<usize>,
@@ -62,17 +64,22 @@ struct Handlers {
 }
 
 impl Channel {
-    /// A channel of ours.
+    /// Opens one.
     pub(crate) fn open(connection: &Rc<Inner>, key: u32) -> Result<Rc<Channel>, Error> {
         let dc = js::create_data_channel(&connection.pc, "")?;
         let maybe_held = dc.id().is_some_and(|id| connection.may_be_held(id));
-        let channel = Channel::adopt(dc, key, Rc::downgrade(connection));
+        let channel = Channel::new(dc, key, true, connection);
         channel.state.borrow_mut().opening = maybe_held.then(Opening::default);
         Ok(channel)
     }
 
-    /// Takes over a channel and listens to it from now on, so that nothing it says is lost.
-    pub(crate) fn adopt(dc: RtcDataChannel, key: u32, connection: Weak<Inner>) -> Rc<Channel> {
+    /// Takes over one that the peer opened.
+    pub(crate) fn adopt(dc: RtcDataChannel, key: u32, connection: &Rc<Inner>) -> Rc<Channel> {
+        Channel::new(dc, key, false, connection)
+    }
+
+    /// Listens to it from now on, so that nothing it says is lost.
+    fn new(dc: RtcDataChannel, key: u32, ours: bool, connection: &Rc<Inner>) -> Rc<Channel> {
         let state = State {
             substream: Substream::new(MAX_RECEIVE_BYTES),
             reader: None,
@@ -84,7 +91,8 @@ impl Channel {
         let channel = Rc::new(Channel {
             dc: RefCell::new(dc),
             key,
-            connection,
+            ours,
+            connection: Rc::downgrade(connection),
             counted_bytes: Cell::new(0),
             state: RefCell::new(state),
         });
@@ -177,8 +185,8 @@ impl Channel {
         if late {
             self.change(Substream::time_is_up);
         }
-        if let Some(frames) = self.to_say_again(now_ms) {
-            self.move_on(frames);
+        if self.is_unheard(now_ms) {
+            self.move_on();
         }
     }
 
@@ -189,18 +197,18 @@ impl Channel {
         self.wake();
     }
 
-    fn to_say_again(&self, now_ms: u64) -> Option<Vec<Vec<u8>>> {
-        let mut state = self.state.borrow_mut();
-        if state.substream.is_over() {
-            state.opening = None;
-        }
-        state.opening.as_mut()?.to_say_again(now_ms)
+    fn is_unheard(&self, now_ms: u64) -> bool {
+        let state = &mut *self.state.borrow_mut();
+        let lives = !state.substream.is_over() && self.dc.borrow().ready_state() == RtcDataChannelState::Open;
+        let opening = state.opening.as_mut().filter(|_| lives);
+        opening.is_some_and(|opening| opening.is_unheard(now_ms))
     }
 
-    /// Moves the stream to another channel, where `frames` are said again. The silent one is closed afterwards, so that
-    /// its id is not taken again; a peer that was only slow learns that it is over.
-    fn move_on(self: &Rc<Channel>, frames: Vec<Vec<u8>>) {
-        let Some(connection) = self.connection.upgrade() else {
+    /// Moves the stream to another channel, where what it has said is said again. The silent one is closed afterwards, so
+    /// that its id is not taken again; a peer that was only slow learns that it is over.
+    fn move_on(self: &Rc<Channel>) {
+        let opening = self.state.borrow_mut().opening.take();
+        let (Some(opening), Some(connection)) = (opening, self.connection.upgrade()) else {
             return;
         };
         let dc = match js::create_data_channel(&connection.pc, "") {
@@ -216,7 +224,8 @@ impl Channel {
         // It may be closing already.
         let _ = silent.send_with_u8_array(&encode(Some(Flag::ResetStream), &[]));
         silent.close();
-        self.change(|substream| substream.say_again(frames));
+        connection.note_freed(silent.id());
+        self.change(|substream| substream.say_again(opening.into_said()));
     }
 
     fn on_message(&self, event: &MessageEvent) {
@@ -241,7 +250,10 @@ impl Channel {
         self.state.borrow_mut().substream.channel_closed();
         self.wake();
         if let Some(connection) = self.connection.upgrade() {
-            connection.channel_gone(self.key, self.dc.borrow().id());
+            if self.ours {
+                connection.note_freed(self.dc.borrow().id());
+            }
+            connection.channel_gone(self.key);
         }
     }
 

@@ -60,7 +60,7 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct State {
     channels: HashMap<u32, Rc<Channel>>,
-    /// The ids of channels that have closed, and when.
+    /// The ids of our channels that have closed, and when.
     freed: HashMap<u16, u64>,
     next_key: u32,
     waiting: VecDeque<Stream>,
@@ -165,18 +165,21 @@ impl Inner {
     }
 
     /// A channel has closed; the browser reuses its id.
-    pub(crate) fn channel_gone(&self, key: u32, id: Option<u16>) {
-        let now_ms = js::now_ms();
+    pub(crate) fn channel_gone(&self, key: u32) {
         let (channel, waker) = {
             let mut state = self.state.borrow_mut();
-            state
-                .freed
-                .retain(|_, freed_ms| now_ms.saturating_sub(*freed_ms) < HELD_MS);
-            state.freed.extend(id.map(|id| (id, now_ms)));
             (state.channels.remove(&key), state.waker.clone())
         };
         drop(channel);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// A channel of ours with this id has closed, or is about to.
+    pub(crate) fn note_freed(&self, id: Option<u16>) {
+        let now_ms = js::now_ms();
+        let freed = &mut self.state.borrow_mut().freed;
+        freed.retain(|_, freed_ms| now_ms.saturating_sub(*freed_ms) < HELD_MS);
+        freed.extend(id.map(|id| (id, now_ms)));
     }
 
     /// Whether the peer may still hold the id for a channel that has closed here.
@@ -211,7 +214,7 @@ impl Inner {
             return;
         }
         let key = self.next_key();
-        let stream = self.keep(key, Channel::adopt(dc, key, Rc::downgrade(self)));
+        let stream = self.keep(key, Channel::adopt(dc, key, self));
         let mut state = self.state.borrow_mut();
         state.waiting.push_back(stream);
         let waker = state.waker.take();

@@ -103,6 +103,7 @@ async fn negotiate(role: Role, stream: &mut Stream, config: &Config) -> Result<C
             Delay::new(INIT_TICK).await;
         }
         init.close();
+        inner.note_freed(init.id());
     }
     Ok(inner.into_connection())
 }

@@ -8,5 +8,5 @@ mod substream;
 
 pub use error::{FrameError, StreamError};
 pub use frame::{Decoder, Flag, Frame, MAX_FRAME_BYTES, MAX_PAYLOAD_BYTES, encode};
-pub use opening::{HELD_MS, Opening, PATIENCE_MS};
+pub use opening::{HELD_MS, Opening};
 pub use substream::{FIN_ACK_TIMEOUT_MS, MAX_RECEIVE_BYTES, RESET_LINGER_MS, Substream};

@@ -8,19 +8,17 @@
 
 /// How long an id that was free again may still be held by the peer: several repeats of its reset.
 pub const HELD_MS: u64 = 5_000;
-/// How long the first channel may stay silent: a repeated reset, a round trip and a busy peer. The next has twice as long.
-pub const PATIENCE_MS: u64 = 1_500;
-/// How often a stream may move. A third time would come after the 10 s that libp2p gives a stream to be negotiated.
-const MAX_MOVES: u32 = 2;
+/// How long a channel may stay silent: a repeated reset, a round trip and a busy peer.
+const PATIENCE_MS: u64 = 1_500;
 /// What is kept to be said again: a proposal of protocols. Whoever has said more did not wait for its answer.
 const MAX_SAID_BYTES: usize = 1_024;
 
 /// A stream of ours from which nothing was heard yet, on a channel whose id the peer may still hold.
 #[derive(Debug, Default)]
 pub struct Opening {
-    moves: u32,
     said: Vec<Vec<u8>>,
     since_ms: u64,
+    was_late: bool,
 }
 
 impl Opening {
@@ -35,15 +33,16 @@ impl Opening {
         self.said.iter().map(Vec::len).sum::<usize>() <= MAX_SAID_BYTES
     }
 
-    /// The frames to be said again on another channel, if the stream is to move to one now.
-    pub fn to_say_again(&mut self, now_ms: u64) -> Option<Vec<Vec<u8>>> {
-        let patience_ms = PATIENCE_MS << self.moves;
-        let silent = !self.said.is_empty() && now_ms.saturating_sub(self.since_ms) >= patience_ms;
-        if !silent || self.moves == MAX_MOVES {
-            return None;
-        }
-        self.moves += 1;
-        Some(std::mem::take(&mut self.said))
+    /// Whether the stream is to move, asked regularly. An answer is late at two looks in a row: where this side slept,
+    /// it is read between them.
+    pub fn is_unheard(&mut self, now_ms: u64) -> bool {
+        let is_late = !self.said.is_empty() && now_ms.saturating_sub(self.since_ms) >= PATIENCE_MS;
+        std::mem::replace(&mut self.was_late, is_late) && is_late
+    }
+
+    /// The frames to be said again on the other channel, in the order in which they were sent.
+    pub fn into_said(self) -> Vec<Vec<u8>> {
+        self.said
     }
 }
 
@@ -51,26 +50,33 @@ impl Opening {
 mod tests {
     use super::*;
 
+    fn unheard_at(opening: &mut Opening, looks_ms: &[u64]) -> Option<u64> {
+        looks_ms
+            .iter()
+            .copied()
+            .find(|now_ms| opening.is_unheard(*now_ms))
+    }
+
     #[test]
-    fn what_nobody_answered_is_said_again_twice_ever_more_patiently() {
+    fn what_nobody_answers_is_said_again_after_two_late_looks() {
         let mut opening = Opening::default();
-        assert!(opening.said(b"header", 500) && opening.said(b"proposal", 900));
-        let mut moved = Vec::new();
-        for now_ms in 500..60_000 {
-            if let Some(frames) = opening.to_say_again(now_ms) {
-                assert_eq!(frames, [b"header".to_vec(), b"proposal".to_vec()]);
-                moved.push(now_ms);
-                for frame in frames {
-                    assert!(opening.said(&frame, now_ms));
-                }
-            }
-        }
-        assert_eq!(moved, [2_000, 5_000]);
+        assert!(opening.said(b"header", 400) && opening.said(b"proposal", 900));
+        let looks_ms = [500, 1_000, 1_500, 2_000, 2_500, 3_000];
+        assert_eq!(unheard_at(&mut opening, &looks_ms), Some(2_500));
+        assert_eq!(opening.into_said(), [b"header".to_vec(), b"proposal".to_vec()]);
+    }
+
+    #[test]
+    fn a_side_that_slept_reads_first_what_has_come() {
+        let mut opening = Opening::default();
+        assert!(opening.said(b"proposal", 0));
+        assert_eq!(unheard_at(&mut opening, &[500, 60_000]), None);
+        assert_eq!(unheard_at(&mut opening, &[60_500]), Some(60_500));
     }
 
     #[test]
     fn whoever_has_said_nothing_is_owed_no_answer() {
-        assert_eq!(Opening::default().to_say_again(60_000), None);
+        assert_eq!(unheard_at(&mut Opening::default(), &[59_000, 60_000]), None);
     }
 
     #[test]
