@@ -6,6 +6,7 @@ mod chromium;
 mod distribution;
 mod node;
 mod node_packages;
+mod routers;
 mod vulkan;
 mod wasm_target;
 
@@ -80,6 +81,7 @@ pub(crate) fn all(context: &Context, purpose: Purpose) -> Result<Vec<Box<dyn Too
         )));
         tools.push(Box::new(chromium::Chromium));
         tools.push(Box::new(vulkan::Vulkan));
+        tools.push(Box::new(routers::Routers));
     }
     Ok(tools)
 }
