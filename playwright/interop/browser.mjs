@@ -79,6 +79,7 @@ function instrument(kind) {
   const pcs = new Set();
   const channels = new Set();
   const opened = [];
+  const unheard = new Set();
   const Original = globalThis.RTCPeerConnection;
   const create = (pc, ...args) => Original.prototype.createDataChannel.apply(pc, args);
   const hold = (pc, id) => create(pc, 'held', { negotiated: true, id });
@@ -97,6 +98,8 @@ function instrument(kind) {
     createDataChannel(...args) {
       const channel = add(create(this, ...args));
       opened.push(channel);
+      unheard.add(channel);
+      channel.addEventListener('message', () => unheard.delete(channel), { once: true });
       if (kind === 'js') once(this, channel);
       return channel;
     }
@@ -105,8 +108,8 @@ function instrument(kind) {
     for (const pc of pcs) if (pc.connectionState === 'closed') pcs.delete(pc);
     for (const c of channels) if (c.readyState === 'closed') channels.delete(c);
     globalThis.gc?.();
-    // Where the other side did not know a channel, Chromium's stays `closing` as long as the connection.
-    const left = [...channels].filter((c) => c.readyState !== 'closing');
+    // A channel that the other side never knew stays `closing` in Chromium as long as the connection.
+    const left = [...channels].filter((c) => !(c.readyState === 'closing' && unheard.has(c)));
     return { pcs: pcs.size, channels: left.length, ids: [...channels].map((c) => c.id) };
   };
   // The ids of all channels that this side has opened, in turn.

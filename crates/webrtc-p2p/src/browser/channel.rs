@@ -67,7 +67,7 @@ impl Channel {
     /// Opens one.
     pub(crate) fn open(connection: &Rc<Inner>, key: u32) -> Result<Rc<Channel>, Error> {
         let dc = js::create_data_channel(&connection.pc, "")?;
-        let maybe_held = dc.id().is_some_and(|id| connection.may_be_held(id));
+        let maybe_held = dc.id().is_some_and(|id| connection.note_taken(id));
         let channel = Channel::new(dc, key, true, connection);
         channel.state.borrow_mut().opening = maybe_held.then(Opening::default);
         Ok(channel)
@@ -218,10 +218,13 @@ impl Channel {
             }
         };
         tracing::debug!("nobody answers a stream: it moves to another channel");
+        if let Some(id) = dc.id() {
+            connection.note_taken(id);
+        }
         self.detach();
         let silent = self.dc.replace(dc);
         self.attach();
-        // It may be closing already.
+        // Refused or not, the channel is closed.
         let _ = silent.send_with_u8_array(&encode(Some(Flag::ResetStream), &[]));
         silent.close();
         connection.note_freed(silent.id());

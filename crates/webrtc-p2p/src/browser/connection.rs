@@ -60,8 +60,9 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct State {
     channels: HashMap<u32, Rc<Channel>>,
-    /// The ids of our channels that have closed, and when.
-    freed: HashMap<u16, u64>,
+    /// The ids that our channels had lately, and when they closed; `None` until the browser tells, which is later than
+    /// the id is free.
+    ids: HashMap<u16, Option<u64>>,
     next_key: u32,
     waiting: VecDeque<Stream>,
     refused: usize,
@@ -174,18 +175,20 @@ impl Inner {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// A channel of ours got this id; answers whether the peer may still hold it for one before.
+    pub(crate) fn note_taken(&self, id: u16) -> bool {
+        let now_ms = js::now_ms();
+        let before = self.state.borrow_mut().ids.insert(id, None);
+        before
+            .is_some_and(|freed_ms| freed_ms.is_none_or(|freed_ms| now_ms.saturating_sub(freed_ms) < HELD_MS))
+    }
+
     /// A channel of ours with this id has closed, or is about to.
     pub(crate) fn note_freed(&self, id: Option<u16>) {
         let now_ms = js::now_ms();
-        let freed = &mut self.state.borrow_mut().freed;
-        freed.retain(|_, freed_ms| now_ms.saturating_sub(*freed_ms) < HELD_MS);
-        freed.extend(id.map(|id| (id, now_ms)));
-    }
-
-    /// Whether the peer may still hold the id for a channel that has closed here.
-    pub(crate) fn may_be_held(&self, id: u16) -> bool {
-        let freed_ms = self.state.borrow().freed.get(&id).copied();
-        freed_ms.is_some_and(|freed_ms| js::now_ms().saturating_sub(freed_ms) < HELD_MS)
+        let ids = &mut self.state.borrow_mut().ids;
+        ids.retain(|_, freed_ms| freed_ms.is_none_or(|freed_ms| now_ms.saturating_sub(freed_ms) < HELD_MS));
+        ids.extend(id.map(|id| (id, Some(now_ms))));
     }
 
     /// A peer that closes its `RTCPeerConnection` ends the association at once, long before
