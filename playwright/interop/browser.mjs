@@ -114,15 +114,6 @@ function instrument(kind) {
   };
   // The ids of all channels that this side has opened, in turn.
   globalThis.openedIds = () => opened.map((c) => c.id);
-  // What the other side opens with this id is not heard here.
-  globalThis.holdId = (id) => {
-    try {
-      for (const pc of pcs) if (pc.connectionState === 'connected') hold(pc, id);
-      return true;
-    } catch {
-      return false; // It is in use.
-    }
-  };
   globalThis.floodChannels = async (count) => {
     const [pc] = pcs;
     for (let made = 0; made < count && pc.connectionState === 'connected';) {
@@ -163,7 +154,7 @@ export async function openPeer(browser, url, kind, log = () => {}) {
   const call = (method, ...args) => page.evaluate(
     ([method, args]) => globalThis.peer[method](...args), [method, args]);
   const target = { kind, page, errors, close: () => context.close(), counts: () => page.evaluate(() => globalThis.counts()),
-    openedIds: () => page.evaluate(() => globalThis.openedIds()), holdId: (id) => page.evaluate((id) => globalThis.holdId(id), id) };
+    openedIds: () => page.evaluate(() => globalThis.openedIds()) };
   return new Proxy(target, {
     get: (own, name) => (name in own || name === 'then' ? own[name] : (...args) => call(name, ...args)),
   });
